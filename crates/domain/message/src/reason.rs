@@ -1,0 +1,195 @@
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
+        /// Why something happened to a message, or why it was refused. Numbers and names are permanent and never reused; retired ones
+        /// stay in the list. The list is the source of `docs/reference/reasons.md`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        /// Every reason, by number.
+        pub const ALL_REASONS: &[Reason] = &[$(Reason::$variant,)+];
+
+        impl Reason {
+            /// The number that records and the API carry.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+
+            /// The name that the API, metrics and logs show.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// One sentence for people.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
+            /// The reason of a number.
+            #[must_use]
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Nothing to say: the ordinary course.
+    None = 0, "NONE";
+
+    // 100: intake refusals.
+    /// The credits for messages or bytes in memory are used up; try again when some have left.
+    CreditsFull = 100, "CREDITS_FULL";
+    /// The otp lane holds more than the group's bound carriers send in ten seconds, or the tenant's otp rate is exceeded.
+    OtpLaneFull = 101, "OTP_LANE_FULL";
+    /// As many receipts are awaited as the configuration allows.
+    ReceiptsFull = 102, "RECEIPTS_FULL";
+    /// The engine is shutting down.
+    Draining = 103, "DRAINING";
+    /// The journal cannot take more at the moment.
+    JournalBusy = 104, "JOURNAL_BUSY";
+    /// The journal has failed; the engine must be restarted.
+    JournalFailed = 105, "JOURNAL_FAILED";
+    /// No route leads to this recipient.
+    NoRoute = 106, "NO_ROUTE";
+    /// The caller may not use this category.
+    CategoryNotGranted = 107, "CATEGORY_NOT_GRANTED";
+    /// A field of the submission is missing or wrong.
+    InvalidArgument = 108, "INVALID_ARGUMENT";
+    /// The text does not fit one segment.
+    TextTooLong = 109, "TEXT_TOO_LONG";
+    /// The idempotency key was used before with another body.
+    IdempotencyConflict = 110, "IDEMPOTENCY_CONFLICT";
+    /// The table of idempotency keys is full.
+    IdempotencyFull = 111, "IDEMPOTENCY_FULL";
+    /// The message's validity had already ended.
+    AlreadyExpired = 112, "ALREADY_EXPIRED";
+    /// The intake ring is full for the moment.
+    IntakeBusy = 113, "INTAKE_BUSY";
+    /// The feature is not built yet.
+    Unsupported = 114, "UNSUPPORTED";
+
+    // 200: ordinary moves.
+    /// Admitted and durable.
+    Admitted = 200, "ADMITTED";
+    /// The same submission was admitted before; its id is returned.
+    IdempotentRepeat = 201, "IDEMPOTENT_REPEAT";
+    /// Waiting until `send_at`.
+    SendAtPending = 202, "SEND_AT_PENDING";
+    /// Handed to a session.
+    Written = 203, "WRITTEN";
+    /// The carrier took it.
+    TakenByCarrier = 204, "TAKEN_BY_CARRIER";
+    /// The carrier took it and no receipt is due.
+    NoReceiptDue = 205, "NO_RECEIPT_DUE";
+    /// The caller cancelled it in time.
+    CancelledByCaller = 206, "CANCELLED_BY_CALLER";
+    /// Put back in its lane after a restart.
+    Recovered = 207, "RECOVERED";
+
+    // 300: retries.
+    /// The carrier asked to slow down; the message is first in its lane again.
+    RetryThrottled = 300, "RETRY_THROTTLED";
+    /// The carrier refused for a passing fault; another attempt follows.
+    RetryRejected = 301, "RETRY_REJECTED";
+    /// No byte had left when the session ended; another attempt follows.
+    RetryUnwritten = 302, "RETRY_UNWRITTEN";
+    /// The policy for uncertain attempts of this category sends once more.
+    RetryUncertain = 303, "RETRY_UNCERTAIN";
+
+    // 400: what made an attempt uncertain.
+    /// The session ended after bytes of the request had left.
+    LinkLost = 400, "LINK_LOST";
+    /// No answer within the response timeout.
+    ResponseTimeout = 401, "RESPONSE_TIMEOUT";
+    /// No answer within the category's uncertain_after.
+    AnswerOverdue = 402, "ANSWER_OVERDUE";
+    /// The engine's process ended after the request may have been written.
+    ProcessCrash = 403, "PROCESS_CRASH";
+    /// The machine restarted after the request may have been written.
+    PowerCut = 404, "POWER_CUT";
+    /// The late answer settled an uncertain attempt.
+    LateAnswer = 405, "LATE_ANSWER";
+    /// A receipt settled an uncertain message because carrier, sender and recipient fit exactly one.
+    MatchedByAddress = 406, "MATCHED_BY_ADDRESS";
+
+    // 500: ends.
+    /// The validity ended before it was sent.
+    ExpiredHere = 500, "EXPIRED_HERE";
+    /// The receipt says that the validity ended at the carrier.
+    ExpiredAtCarrier = 501, "EXPIRED_AT_CARRIER";
+    /// The last allowed attempt was refused.
+    AttemptsExhausted = 502, "ATTEMPTS_EXHAUSTED";
+    /// No receipt came by the receipt deadline.
+    ReceiptDeadline = 503, "RECEIPT_DEADLINE";
+    /// No evidence about an uncertain attempt came by the deadline.
+    UncertainDeadline = 504, "UNCERTAIN_DEADLINE";
+    /// The policy for uncertain attempts of this category gives up.
+    UncertainFailed = 505, "UNCERTAIN_FAILED";
+    /// Its route group is no longer configured.
+    RouteRemoved = 506, "ROUTE_REMOVED";
+
+    // 600: receipts.
+    /// The receipt says delivered.
+    ReceiptDelivered = 600, "RECEIPT_DELIVERED";
+    /// The receipt says undeliverable.
+    ReceiptUndeliverable = 601, "RECEIPT_UNDELIVERABLE";
+    /// The receipt says deleted at the carrier.
+    ReceiptDeleted = 602, "RECEIPT_DELETED";
+    /// The receipt says refused further on.
+    ReceiptRejected = 603, "RECEIPT_REJECTED";
+    /// The receipt says that the carrier does not know.
+    ReceiptUnknown = 604, "RECEIPT_UNKNOWN";
+    /// An intermediate receipt: on its way.
+    ReceiptIntermediate = 605, "RECEIPT_INTERMEDIATE";
+
+    // 700: the carrier's refusals, by class (the raw status stands beside it).
+    /// Refused: a field of the message is wrong for this carrier.
+    CarrierInvalidMessage = 700, "CARRIER_INVALID_MESSAGE";
+    /// Refused: the recipient is not acceptable to this carrier.
+    CarrierInvalidRecipient = 701, "CARRIER_INVALID_RECIPIENT";
+    /// Refused: the sender is not acceptable to this carrier.
+    CarrierInvalidSender = 702, "CARRIER_INVALID_SENDER";
+    /// Refused: a system fault at the carrier.
+    CarrierSystemError = 703, "CARRIER_SYSTEM_ERROR";
+    /// Refused: the carrier's queue for this recipient is full.
+    CarrierQueueFull = 704, "CARRIER_QUEUE_FULL";
+    /// Refused: the session was not in the state the carrier expected.
+    CarrierSessionState = 705, "CARRIER_SESSION_STATE";
+    /// Refused: an optional parameter is not supported.
+    CarrierCapability = 706, "CARRIER_CAPABILITY";
+    /// Refused with a status of the carrier's own.
+    CarrierVendorStatus = 707, "CARRIER_VENDOR_STATUS";
+    /// Refused: the request could not be encoded for this carrier.
+    NotEncodable = 708, "NOT_ENCODABLE";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_rise_and_lead_back() {
+        for pair in ALL_REASONS.windows(2) {
+            assert!(pair[0].number() < pair[1].number(), "{:?}", pair);
+        }
+        for reason in ALL_REASONS {
+            assert_eq!(Reason::from_number(reason.number()), Some(*reason));
+            assert!(!reason.explanation().is_empty());
+        }
+        assert_eq!(Reason::from_number(9_999), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Submission to Admitted record, and the numbers that records use for the small enumerations.
+
+use message::{CATEGORIES, Category, MessageId, Now, ReceiptWanted, SenderId};
+
+use crate::event::Admit;
+use crate::record;
+
+/// The Admitted record of a submission.
+pub(crate) fn admitted_record(
+    id: MessageId,
+    admit: Admit,
+    idempotency: Option<record::Idempotency>,
+    claimed: bool,
+    now: Now,
+) -> record::Admitted {
+    let (id_high, id_low) = record::halves(id);
+    let cost_bytes = u32::try_from(admit.submission.cost_bytes()).unwrap_or(u32::MAX);
+    let submission = admit.submission;
+    let (sender_kind, sender) = match submission.sender {
+        SenderId::Alphanumeric(text) => (1, text),
+        SenderId::ShortCode(text) => (2, text),
+        SenderId::LongNumber(text) => (3, text),
+    };
+    record::Admitted {
+        id_high,
+        id_low,
+        tenant: admit.tenant.0,
+        caller: admit.caller.0,
+        group: admit.group.0,
+        category: category_number(submission.category),
+        lane: admit.lane.index() as u32,
+        recipient: submission.recipient.to_u64(),
+        recipient_key: submission
+            .recipient_key
+            .map(String::from)
+            .unwrap_or_default(),
+        sender_kind,
+        sender: sender.into(),
+        text: submission.text,
+        receipt_wanted: u32::from(receipt_wanted_number(submission.receipt_wanted)),
+        admitted_ms: now.wall_ms,
+        expires_ms: admit.expires_ms,
+        send_at_ms: submission.send_at_ms.unwrap_or(0),
+        idempotency,
+        batch_id: submission.batch_id.map(String::from).unwrap_or_default(),
+        context: submission.context,
+        labels: submission
+            .labels
+            .into_iter()
+            .map(|(key, value)| record::Label {
+                key: key.into(),
+                value: value.into(),
+            })
+            .collect(),
+        claimed,
+        segments: u32::from(admit.segments),
+        config_version: admit.config_version,
+        cost_bytes,
+    }
+}
+
+fn category_number(category: Category) -> u32 {
+    match category {
+        Category::Otp => 1,
+        Category::Alert => 2,
+        Category::Transactional => 3,
+        Category::Promotional => 4,
+    }
+}
+
+/// The category of a record's number.
+pub(crate) fn category_of(number: u32) -> Result<Category, &'static str> {
+    CATEGORIES
+        .into_iter()
+        .find(|category| category_number(*category) == number)
+        .ok_or("category")
+}
+
+/// The number records use.
+pub(crate) const fn receipt_wanted_number(wanted: ReceiptWanted) -> u8 {
+    match wanted {
+        ReceiptWanted::Always => 1,
+        ReceiptWanted::OnFailure => 2,
+        ReceiptWanted::Never => 3,
+    }
+}
+
+/// The wish of a record's number.
+pub(crate) fn receipt_wanted_of(number: u32) -> Result<ReceiptWanted, &'static str> {
+    [
+        ReceiptWanted::Always,
+        ReceiptWanted::OnFailure,
+        ReceiptWanted::Never,
+    ]
+    .into_iter()
+    .find(|wanted| u32::from(receipt_wanted_number(*wanted)) == number)
+    .ok_or("receipt_wanted")
+}

@@ -1,0 +1,463 @@
+//! The fold: one record at a time into the state, live and on replay alike.
+
+use std::sync::Arc;
+
+use message::{
+    AttemptNo, CallerId, CarrierId, CarrierMessageId, LANES, MessageId, MessageState, Msisdn,
+    Payload, Reason, ReceiptState, RouteGroupId, SegmentRef, SenderId, TenantId, stable_hash,
+};
+use receipts::Fold;
+use thiserror::Error;
+
+use crate::admission::{category_of, receipt_wanted_of};
+use crate::decide::state_may_rise;
+use crate::entry::{Entry, Taken, UncertainAttempt};
+use crate::finished::Finished;
+use crate::idempotency::Remembered;
+use crate::inbound::InboundView;
+use crate::receipt::receipt_reason;
+use crate::record::{self, Record};
+use crate::state::Partition;
+
+/// What a record changed about a message: the substance of an event for watchers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The message.
+    pub id: MessageId,
+    /// Rises with every change of the message.
+    pub sequence: u32,
+    /// The attempt it is about; 0 when about none.
+    pub attempt: AttemptNo,
+    /// The segment it is about.
+    pub segment: u8,
+    /// The state after it.
+    pub state: MessageState,
+    /// Why.
+    pub reason: Reason,
+    /// The raw `command_status`.
+    pub status: u32,
+    /// The carrier it is about.
+    pub carrier: Option<CarrierId>,
+    /// Whether any attempt was ever uncertain.
+    pub uncertain: bool,
+    /// Whether it came after a final state.
+    pub late: bool,
+    /// When, in milliseconds since the epoch.
+    pub at_ms: u64,
+}
+
+/// A record whose payload decodes but says what no release of ours writes.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("record kind {kind}: {field} is out of range")]
+pub struct ApplyError {
+    /// The record's kind.
+    pub kind: u8,
+    /// The field.
+    pub field: &'static str,
+}
+
+impl Partition {
+    /// Folds one record into the state. `position` is the record's place in the journal; `None` for Written records, which live in a file of
+    /// their own.
+    ///
+    /// # Errors
+    /// When a field is out of range; the state is unchanged then.
+    pub fn apply(&mut self, record: Record, position: u64) -> Result<Option<Change>, ApplyError> {
+        let kind = record.kind();
+        let bad = |field| ApplyError { kind, field };
+        match record {
+            Record::Admitted(record) => self.apply_admitted(*record, position).map_err(bad),
+            Record::Claimed(record) => {
+                let segment = record.segment.to_ref().ok_or(bad("segment"))?;
+                if let Some(entry) = self.live.get_mut(&segment.message) {
+                    entry.claimed |= entry.attempt == segment.attempt;
+                }
+                Ok(None)
+            }
+            Record::Written(record) => self.apply_written(record).map_err(bad),
+            Record::Outcome(record) => self.apply_outcome(&record).map_err(bad),
+            Record::Receipt(record) => self.apply_receipt(&record).map_err(bad),
+            Record::Final(record) => self.apply_final(record).map_err(bad),
+            Record::EarlyReceipt(record) => self.apply_early(record).map_err(bad),
+            Record::Inbound(record) => self.apply_inbound(*record, position).map_err(bad),
+            Record::InboundDone(record) => {
+                let id = record::joined(record.id_high, record.id_low).ok_or(bad("id"))?;
+                self.inbound.remove(id);
+                Ok(None)
+            }
+            Record::KeyKept(record) => {
+                let segment = record.segment.to_ref().ok_or(bad("segment"))?;
+                self.remember(record.idempotency, segment.message, position);
+                Ok(None)
+            }
+        }
+    }
+
+    fn apply_admitted(
+        &mut self,
+        record: record::Admitted,
+        position: u64,
+    ) -> Result<Option<Change>, &'static str> {
+        let id = record::joined(record.id_high, record.id_low).ok_or("id")?;
+        self.ids.observe(id);
+        if let Some(idempotency) = record.idempotency {
+            self.remember(idempotency, id, position);
+        }
+        let (send_at_ms, at_ms) = (record.send_at_ms, record.admitted_ms);
+        let mut entry = entry_of(record, position)?;
+        let scheduled = send_at_ms > at_ms;
+        if scheduled {
+            entry.state = MessageState::Scheduled;
+            entry.reason = Reason::SendAtPending;
+        }
+        let due_ms = if scheduled {
+            send_at_ms.min(entry.payload.expires_ms)
+        } else {
+            entry.payload.expires_ms
+        };
+        let change = Change {
+            id,
+            sequence: entry.sequence,
+            attempt: 0,
+            segment: 0,
+            state: if scheduled {
+                MessageState::Scheduled
+            } else {
+                MessageState::Admitted
+            },
+            reason: if scheduled {
+                Reason::SendAtPending
+            } else {
+                Reason::Admitted
+            },
+            status: 0,
+            carrier: None,
+            uncertain: false,
+            late: false,
+            at_ms,
+        };
+        self.pins.pin(position);
+        self.live.insert(id, entry);
+        self.set_due(id, due_ms);
+        Ok(Some(change))
+    }
+
+    fn remember(&mut self, idempotency: record::Idempotency, message: MessageId, position: u64) {
+        let key = (u128::from(idempotency.key_high) << 64) | u128::from(idempotency.key_low);
+        let remembered = Remembered {
+            body: idempotency.body,
+            message,
+            until_ms: idempotency.until_ms,
+            position,
+        };
+        self.idempotency.remember(key, remembered);
+    }
+
+    fn apply_written(&mut self, record: record::Written) -> Result<Option<Change>, &'static str> {
+        let segment = record.segment.to_ref().ok_or("segment")?;
+        let Some(entry) = self.live.get_mut(&segment.message) else {
+            return Ok(None);
+        };
+        if entry.attempt != segment.attempt || entry.state != MessageState::Queued {
+            return Ok(None);
+        }
+        let carrier = CarrierId(record.carrier);
+        entry.state = MessageState::Attempting;
+        entry.reason = Reason::Written;
+        entry.carrier = Some(carrier);
+        entry.changed_ms = record.at_ms;
+        let change = entry.change(segment, record.at_ms, entry.sequence + 1);
+        let wait_ms = self.limits.policy(carrier).uncertain_after_ms[entry.payload.lane.index()];
+        self.set_due(segment.message, record.at_ms + wait_ms);
+        Ok(Some(change))
+    }
+
+    fn apply_outcome(&mut self, record: &record::Outcome) -> Result<Option<Change>, &'static str> {
+        let segment = record.segment.to_ref().ok_or("segment")?;
+        let reason = reason_of(record.reason)?;
+        let carrier = CarrierId(record.carrier);
+        let Some(entry) = self.live.get_mut(&segment.message) else {
+            return Ok(self.apply_outcome_after_end(record, segment, reason));
+        };
+        entry.sequence += 2;
+        entry.reason = reason;
+        entry.status = record.status;
+        entry.changed_ms = record.at_ms;
+        let mut due_ms = entry.due_ms;
+        match record.outcome {
+            1 => {
+                entry.carrier = Some(carrier);
+                entry.taken.push(Taken {
+                    segment,
+                    carrier,
+                    id: CarrierMessageId::new(&record.carrier_message_id),
+                });
+                entry.state = MessageState::Submitted;
+                entry.uncertain = None;
+                entry.released = true;
+            }
+            2 | 6 => {}
+            3 | 4 => {
+                if entry
+                    .uncertain
+                    .is_some_and(|doubt| doubt.segment == segment)
+                {
+                    entry.uncertain = None;
+                }
+                if segment.attempt == entry.attempt {
+                    entry.tries += 1;
+                }
+            }
+            5 => {
+                entry.uncertain = Some(UncertainAttempt { segment, carrier });
+                entry.ever_uncertain = true;
+                entry.state = MessageState::Attempting;
+                entry.resent |= record.next_attempt != 0;
+            }
+            _ => return Err("outcome"),
+        }
+        if record.deadline_ms != 0 {
+            due_ms = record.deadline_ms;
+        }
+        if record.next_attempt != 0 {
+            entry.attempt = AttemptNo::try_from(record.next_attempt).map_err(|_| "next_attempt")?;
+            entry.claimed = true;
+            let later = record.next_at_ms > record.at_ms;
+            entry.state = if later {
+                MessageState::Scheduled
+            } else {
+                MessageState::Queued
+            };
+            due_ms = if later {
+                record.next_at_ms
+            } else {
+                entry.payload.expires_ms
+            };
+        }
+        let change = entry.change(segment, record.at_ms, entry.sequence);
+        self.set_due(segment.message, due_ms);
+        Ok(Some(change))
+    }
+
+    fn apply_outcome_after_end(
+        &mut self,
+        record: &record::Outcome,
+        segment: SegmentRef,
+        reason: Reason,
+    ) -> Option<Change> {
+        let finished = self.finished.find_mut(segment.message)?;
+        let carrier = CarrierId(record.carrier);
+        let id = CarrierMessageId::new(&record.carrier_message_id);
+        finished.view.sequence += 2;
+        finished.view.late = true;
+        finished.view.carrier_message_id = Some(id.clone());
+        finished.taken.push(Taken {
+            segment,
+            carrier,
+            id,
+        });
+        Some(finished.change(segment, record.at_ms, reason))
+    }
+
+    fn apply_receipt(&mut self, record: &record::Receipt) -> Result<Option<Change>, &'static str> {
+        let segment = record.segment.to_ref().ok_or("segment")?;
+        let state = u8::try_from(record.state)
+            .ok()
+            .and_then(ReceiptState::from_number)
+            .ok_or("state")?;
+        let reason = receipt_reason(state, record.by_address);
+        if let Some(entry) = self.live.get_mut(&segment.message) {
+            entry.sequence += 2;
+            entry.fold.add(segment.segment, state);
+            entry.changed_ms = record.at_ms;
+            if record.by_address {
+                entry.uncertain = None;
+            }
+            let mut change = entry.change(segment, record.at_ms, entry.sequence);
+            change.reason = reason;
+            return Ok(Some(change));
+        }
+        Ok(self.finished.find_mut(segment.message).map(|finished| {
+            finished.view.sequence += 2;
+            finished.view.late = true;
+            finished.change(segment, record.at_ms, reason)
+        }))
+    }
+
+    fn apply_final(&mut self, record: record::Final) -> Result<Option<Change>, &'static str> {
+        let segment = record.segment.to_ref().ok_or("segment")?;
+        let reason = reason_of(record.reason)?;
+        let state = u8::try_from(record.state)
+            .ok()
+            .and_then(MessageState::from_number)
+            .filter(|state| state.is_final())
+            .ok_or("state")?;
+        let id = segment.message;
+        self.set_due(id, 0);
+        let Some(mut entry) = self.live.remove(&id) else {
+            return Ok(self.finished.find_mut(id).map(|finished| {
+                finished.view.sequence += 2;
+                finished.view.state = state;
+                finished.view.reason = reason;
+                finished.view.changed_ms = record.at_ms;
+                finished.view.late = true;
+                finished.taken.clear();
+                finished.change(segment, record.at_ms, reason)
+            }));
+        };
+        self.pins.unpin(entry.admitted_at);
+        entry.sequence += 2;
+        entry.state = state;
+        entry.reason = reason;
+        entry.changed_ms = record.at_ms;
+        let change = entry.change(segment, record.at_ms, entry.sequence);
+        let view = entry.view(id);
+        let taken = if state_may_rise(state) {
+            entry.taken
+        } else {
+            Vec::new()
+        };
+        let orphaned = self.finished.push(Finished { view, taken });
+        self.orphaned.extend(orphaned);
+        Ok(Some(change))
+    }
+
+    fn apply_early(
+        &mut self,
+        record: record::EarlyReceipt,
+    ) -> Result<Option<Change>, &'static str> {
+        let carrier = CarrierId(record.carrier);
+        let id = CarrierMessageId::new(&record.carrier_message_id);
+        if record.state == 0 {
+            self.early.take(carrier, &id);
+            return Ok(None);
+        }
+        let state = u8::try_from(record.state)
+            .ok()
+            .and_then(ReceiptState::from_number)
+            .ok_or("state")?;
+        let receipt = receipts::EarlyReceipt {
+            state,
+            error: record.error.into(),
+            received_ms: record.at_ms,
+        };
+        self.early.keep(carrier, id, receipt, record.until_ms);
+        Ok(None)
+    }
+
+    fn apply_inbound(
+        &mut self,
+        record: record::Inbound,
+        position: u64,
+    ) -> Result<Option<Change>, &'static str> {
+        let id = record::joined(record.id_high, record.id_low).ok_or("id")?;
+        self.ids.observe(id);
+        let view = InboundView {
+            id,
+            carrier: CarrierId(record.carrier),
+            from: record.from.into(),
+            to: record.to.into(),
+            text: record.text.into(),
+            octets: record.octets,
+            data_coding: u8::try_from(record.data_coding).map_err(|_| "data_coding")?,
+            received_ms: record.at_ms,
+        };
+        self.inbound.keep(view, position);
+        Ok(None)
+    }
+}
+
+impl Entry {
+    fn change(&self, segment: SegmentRef, at_ms: u64, sequence: u32) -> Change {
+        Change {
+            id: segment.message,
+            sequence,
+            attempt: segment.attempt,
+            segment: segment.segment,
+            state: self.state,
+            reason: self.reason,
+            status: self.status,
+            carrier: self.carrier,
+            uncertain: self.ever_uncertain,
+            late: false,
+            at_ms,
+        }
+    }
+}
+
+impl Finished {
+    fn change(&self, segment: SegmentRef, at_ms: u64, reason: Reason) -> Change {
+        Change {
+            id: segment.message,
+            sequence: self.view.sequence,
+            attempt: segment.attempt,
+            segment: segment.segment,
+            state: self.view.state,
+            reason,
+            status: self.view.status,
+            carrier: self.view.carrier,
+            uncertain: self.view.uncertain,
+            late: true,
+            at_ms,
+        }
+    }
+}
+
+fn reason_of(number: u32) -> Result<Reason, &'static str> {
+    u16::try_from(number)
+        .ok()
+        .and_then(Reason::from_number)
+        .ok_or("reason")
+}
+
+fn entry_of(record: record::Admitted, position: u64) -> Result<Entry, &'static str> {
+    let sender: SenderId = match record.sender_kind {
+        1 => SenderId::Alphanumeric(record.sender.into()),
+        2 => SenderId::ShortCode(record.sender.into()),
+        3 => SenderId::LongNumber(record.sender.into()),
+        _ => return Err("sender_kind"),
+    };
+    let lane = usize::try_from(record.lane)
+        .ok()
+        .and_then(|index| LANES.get(index))
+        .ok_or("lane")?;
+    let payload = Payload {
+        recipient: Msisdn::from_u64(record.recipient).map_err(|_| "recipient")?,
+        category: category_of(record.category)?,
+        lane: *lane,
+        text: record.text,
+        receipt_wanted: receipt_wanted_of(record.receipt_wanted)?,
+        expires_ms: record.expires_ms,
+        segments: u8::try_from(record.segments).map_err(|_| "segments")?,
+        sender,
+    };
+    Ok(Entry {
+        tenant: TenantId(record.tenant),
+        caller: CallerId(record.caller),
+        group: RouteGroupId(record.group),
+        sender_hash: stable_hash(&[payload.sender.as_str().as_bytes()]),
+        payload: Arc::new(payload),
+        cost_bytes: record.cost_bytes,
+        admitted_at: position,
+        admitted_ms: record.admitted_ms,
+        changed_ms: record.admitted_ms,
+        state: MessageState::Queued,
+        reason: Reason::Admitted,
+        status: 0,
+        sequence: 2,
+        attempt: 1,
+        claimed: record.claimed,
+        tries: 0,
+        resent: false,
+        uncertain: None,
+        ever_uncertain: false,
+        carrier: None,
+        taken: Vec::new(),
+        fold: Fold::default(),
+        due_ms: 0,
+        batch_id: (!record.batch_id.is_empty()).then(|| record.batch_id.into()),
+        context: record.context,
+        config_version: record.config_version,
+        released: false,
+    })
+}

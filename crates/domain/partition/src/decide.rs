@@ -1,0 +1,313 @@
+use message::{AttemptNo, MessageId, MessageState, Now, Reason, SegmentRef, TenantId};
+
+use crate::admission::admitted_record;
+use crate::effect::{Answer, CancelVerdict, Decision, Effect, Place};
+use crate::entry::Entry;
+use crate::event::{Admit, Claim, Event, InboundArrived};
+use crate::idempotency::{IdempotencyKey, idempotency_record};
+use crate::record::{self, Record};
+use crate::state::Partition;
+
+impl Partition {
+    /// Decides what follows from `event`, into `decision` (which must be empty), without changing anything. The caller appends the records and
+    /// gives each to [`Self::apply`], in order, before it decides the next event.
+    pub fn decide(&self, event: Event, now: Now, decision: &mut Decision) {
+        decision.now = now;
+        match event {
+            Event::Admit(admit) => self.decide_admit(*admit, decision),
+            Event::Claim(id) => self.decide_claim(id, decision),
+            Event::Outcome(report) => self.decide_outcome(&report, decision),
+            Event::Receipt(report) => self.decide_receipt(&report, decision),
+            Event::EarlyReceipt {
+                carrier,
+                id,
+                state,
+                error,
+            } => {
+                let record = record::EarlyReceipt {
+                    carrier: carrier.0,
+                    carrier_message_id: record::carrier_id_octets(&id),
+                    state: u32::from(state.number()),
+                    error: error.into(),
+                    at_ms: decision.now.wall_ms,
+                    until_ms: decision.now.wall_ms + self.limits.early_receipt_ms,
+                    partition: u32::from(self.number),
+                };
+                decision.records.push(Record::EarlyReceipt(record));
+            }
+            Event::EarlyReceiptLeaves { carrier, id } => {
+                let record = record::EarlyReceipt {
+                    carrier: carrier.0,
+                    carrier_message_id: record::carrier_id_octets(&id),
+                    partition: u32::from(self.number),
+                    at_ms: decision.now.wall_ms,
+                    ..record::EarlyReceipt::default()
+                };
+                decision.records.push(Record::EarlyReceipt(record));
+            }
+            Event::Due(id) => self.decide_due(id, decision),
+            Event::ExpiredInLane(id) => {
+                if let Some(entry) = self.live.get(&id)
+                    && entry.state == MessageState::Queued
+                {
+                    self.expire_unsent(id, entry, decision);
+                }
+            }
+            Event::Cancel { tenant, id } => self.decide_cancel(tenant, id, decision),
+            Event::Inbound(arrived) => self.decide_inbound(*arrived, decision),
+            Event::InboundDone { id, acknowledged } => {
+                let known = self.inbound.contains(id);
+                if known {
+                    let (id_high, id_low) = record::halves(id);
+                    decision
+                        .records
+                        .push(Record::InboundDone(record::InboundDone {
+                            id_high,
+                            id_low,
+                            acknowledged,
+                        }));
+                }
+                decision.answer = Answer::Known(known);
+            }
+        }
+    }
+
+    fn decide_admit(&self, admit: Admit, decision: &mut Decision) {
+        let key = IdempotencyKey::of(admit.tenant, &admit.submission);
+        if let Some(answer) = key.and_then(|key| self.known_key(key, decision.now)) {
+            decision.answer = answer;
+            return;
+        }
+        if admit.expires_ms <= decision.now.wall_ms {
+            decision.answer = Answer::Refused {
+                reason: Reason::AlreadyExpired,
+                existing: None,
+            };
+            return;
+        }
+        let id = self.ids.peek(decision.now.wall_ms, admit.random);
+        let idempotency = key
+            .map(|key| idempotency_record(key, decision.now.wall_ms + self.limits.idempotency_ms));
+        let scheduled = admit
+            .submission
+            .send_at_ms
+            .is_some_and(|send_at_ms| send_at_ms > decision.now.wall_ms);
+        let claimed = admit.claim == Claim::Now && !scheduled;
+        let record = admitted_record(id, admit, idempotency, claimed, decision.now);
+        decision.records.push(Record::Admitted(Box::new(record)));
+        decision.answer = Answer::Admitted(id);
+    }
+
+    /// What a known idempotency key answers, or that no further key can be remembered.
+    fn known_key(&self, key: IdempotencyKey, now: Now) -> Option<Answer> {
+        match self.idempotency.find(key.key, now.wall_ms) {
+            Some(known) if known.body == key.body => Some(Answer::Repeat(known.message)),
+            Some(known) => Some(Answer::Refused {
+                reason: Reason::IdempotencyConflict,
+                existing: Some(known.message),
+            }),
+            None => self
+                .idempotency
+                .is_full(now.wall_ms)
+                .then_some(Answer::Refused {
+                    reason: Reason::IdempotencyFull,
+                    existing: None,
+                }),
+        }
+    }
+
+    /// The lane effect of a message that was just admitted; the engine asks after it applied the Admitted record.
+    #[must_use]
+    pub fn enqueue_admitted(&self, id: MessageId) -> Option<crate::effect::Enqueue> {
+        let entry = self.live.get(&id)?;
+        (entry.state == MessageState::Queued).then(|| entry.enqueue(id, entry.attempt, Place::Back))
+    }
+
+    fn decide_claim(&self, id: MessageId, decision: &mut Decision) {
+        // A message that was cancelled or expired meanwhile is granted too: the lane holds a withdrawal for it and skips it at the pop.
+        decision.effects.push(Effect::ClaimGranted(id));
+        if let Some(entry) = self.live.get(&id)
+            && entry.state == MessageState::Queued
+            && !entry.claimed
+        {
+            decision.records.push(Record::Claimed(record::Claimed {
+                segment: first_segment(id, entry.attempt).into(),
+            }));
+        }
+    }
+
+    fn decide_due(&self, id: MessageId, decision: &mut Decision) {
+        let Some(entry) = self.live.get(&id) else {
+            return;
+        };
+        match entry.state {
+            MessageState::Admitted | MessageState::Scheduled | MessageState::Queued => {
+                self.expire_unsent(id, entry, decision);
+            }
+            MessageState::Attempting if entry.uncertain.is_some() => {
+                self.finish(
+                    id,
+                    entry,
+                    (MessageState::Unknown, Reason::UncertainDeadline),
+                    decision,
+                );
+            }
+            MessageState::Attempting => self.decide_overdue(id, entry, decision),
+            MessageState::Submitted => {
+                self.finish(
+                    id,
+                    entry,
+                    (MessageState::Unknown, Reason::ReceiptDeadline),
+                    decision,
+                );
+            }
+            MessageState::Delivered
+            | MessageState::Sent
+            | MessageState::Undeliverable
+            | MessageState::Rejected
+            | MessageState::Expired
+            | MessageState::Cancelled
+            | MessageState::Failed
+            | MessageState::Unknown => {}
+        }
+    }
+
+    /// Ends a message that waits in a lane or for its time. If an earlier attempt is in doubt, nobody can say that it was not sent.
+    fn expire_unsent(&self, id: MessageId, entry: &Entry, decision: &mut Decision) {
+        let verdict = if entry.uncertain.is_some() {
+            (MessageState::Unknown, Reason::UncertainDeadline)
+        } else {
+            (MessageState::Expired, Reason::ExpiredHere)
+        };
+        decision.effects.push(Effect::Withdraw(id));
+        self.finish(id, entry, verdict, decision);
+    }
+
+    fn decide_cancel(&self, tenant: TenantId, id: MessageId, decision: &mut Decision) {
+        let Some(entry) = self.live.get(&id).filter(|entry| entry.tenant == tenant) else {
+            let finished = self
+                .finished
+                .find(id)
+                .filter(|known| known.view.tenant == tenant);
+            decision.answer = Answer::Cancel(match finished {
+                Some(known) if known.view.state == MessageState::Cancelled => {
+                    CancelVerdict::Cancelled
+                }
+                Some(known) => CancelVerdict::TooLate {
+                    state: known.view.state,
+                },
+                None => CancelVerdict::Unknown,
+            });
+            return;
+        };
+        let unsent = matches!(entry.state, MessageState::Queued | MessageState::Scheduled);
+        if !unsent || entry.uncertain.is_some() {
+            decision.answer = Answer::Cancel(CancelVerdict::TooLate { state: entry.state });
+            return;
+        }
+        if entry.state == MessageState::Queued {
+            decision.effects.push(Effect::Withdraw(id));
+        }
+        let verdict = (MessageState::Cancelled, Reason::CancelledByCaller);
+        self.finish(id, entry, verdict, decision);
+        decision.answer = Answer::Cancel(CancelVerdict::Cancelled);
+    }
+
+    fn decide_inbound(&self, arrived: InboundArrived, decision: &mut Decision) {
+        if self.inbound.len() >= self.limits.inbound {
+            decision.answer = Answer::Refused {
+                reason: Reason::ReceiptsFull,
+                existing: None,
+            };
+            return;
+        }
+        let id = self.ids.peek(decision.now.wall_ms, arrived.random);
+        let (id_high, id_low) = record::halves(id);
+        decision
+            .records
+            .push(Record::Inbound(Box::new(record::Inbound {
+                id_high,
+                id_low,
+                carrier: arrived.carrier.0,
+                from: arrived.from.into(),
+                to: arrived.to.into(),
+                text: arrived.text.into(),
+                octets: arrived.octets,
+                data_coding: u32::from(arrived.data_coding),
+                at_ms: decision.now.wall_ms,
+            })));
+        decision.answer = Answer::Inbound(id);
+    }
+
+    /// Ends a live message: the Final record, and what the engine must let go of.
+    pub(crate) fn finish(
+        &self,
+        id: MessageId,
+        entry: &Entry,
+        (state, reason): (MessageState, Reason),
+        decision: &mut Decision,
+    ) {
+        decision.records.push(Record::Final(record::Final {
+            segment: first_segment(id, entry.attempt).into(),
+            state: u32::from(state.number()),
+            reason: u32::from(reason.number()),
+            at_ms: decision.now.wall_ms,
+        }));
+        self.let_go(id, entry, decision);
+        if !state_may_rise(state) {
+            for taken in &entry.taken {
+                decision.effects.push(Effect::Forget {
+                    carrier: taken.carrier,
+                    id: taken.id.clone(),
+                    segment: taken.segment,
+                });
+            }
+        }
+    }
+
+    /// The effects of leaving the lanes for good and of no longer being in doubt.
+    pub(crate) fn let_go(&self, id: MessageId, entry: &Entry, decision: &mut Decision) {
+        if !entry.released {
+            decision.effects.push(Effect::Release {
+                id,
+                tenant: entry.tenant,
+                payload: std::sync::Arc::clone(&entry.payload),
+                cost_bytes: entry.cost_bytes,
+            });
+        }
+        if let Some(uncertain) = entry.uncertain {
+            decision.effects.push(Effect::Certain {
+                carrier: uncertain.carrier,
+                segment: uncertain.segment,
+                payload: std::sync::Arc::clone(&entry.payload),
+            });
+        }
+    }
+}
+
+/// Whether later evidence may raise this final state, so that its expectations stay open as long as the message is remembered.
+pub(crate) const fn state_may_rise(state: MessageState) -> bool {
+    match state {
+        MessageState::Expired | MessageState::Unknown | MessageState::Failed => true,
+        MessageState::Admitted
+        | MessageState::Scheduled
+        | MessageState::Queued
+        | MessageState::Attempting
+        | MessageState::Submitted
+        | MessageState::Delivered
+        | MessageState::Sent
+        | MessageState::Undeliverable
+        | MessageState::Rejected
+        | MessageState::Cancelled => false,
+    }
+}
+
+/// The first segment of an attempt: what records about a whole attempt name.
+pub(crate) const fn first_segment(id: MessageId, attempt: AttemptNo) -> SegmentRef {
+    SegmentRef {
+        message: id,
+        leg: 0,
+        attempt,
+        segment: 0,
+    }
+}

@@ -1,0 +1,148 @@
+use bytes::Bytes;
+use message::{
+    CallerId, CarrierId, CarrierMessageId, Lane, MessageId, Outcome, ReceiptState, RouteGroupId,
+    SegmentRef, Submission, TenantId,
+};
+
+/// A submission that intake let pass: routed, measured, its credits reserved.
+#[derive(Clone, Debug)]
+pub struct Admit {
+    /// What the client asks for.
+    pub submission: Submission,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Who submitted it.
+    pub caller: CallerId,
+    /// Which carriers may pull it.
+    pub group: RouteGroupId,
+    /// The lane its category maps to.
+    pub lane: Lane,
+    /// When it may no longer be sent, in milliseconds since the epoch.
+    pub expires_ms: u64,
+    /// Segments of an attempt.
+    pub segments: u8,
+    /// Whether the first attempt is claimed with the admission: otp and alert, while their lane is short.
+    pub claim: Claim,
+    /// The configuration in force.
+    pub config_version: u32,
+    /// Random bits for the id.
+    pub random: u64,
+}
+
+/// When the first attempt of an admitted message is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// With the admission, so that it pays no second sync.
+    Now,
+    /// Later, by [`Event::Claim`].
+    Later,
+}
+
+/// What a connector reported about an attempt.
+#[derive(Clone, Debug)]
+pub struct OutcomeReport {
+    /// Which segment.
+    pub segment: SegmentRef,
+    /// The carrier.
+    pub carrier: CarrierId,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The raw `command_status`; 0 when there was no answer.
+    pub status: u32,
+}
+
+/// A receipt that led to a segment.
+#[derive(Clone, Debug)]
+pub struct ReceiptReport {
+    /// The segment it is about.
+    pub segment: SegmentRef,
+    /// The carrier.
+    pub carrier: CarrierId,
+    /// The carrier's id; empty when matched by address.
+    pub carrier_message_id: CarrierMessageId,
+    /// What it says.
+    pub state: ReceiptState,
+    /// The carrier's error code.
+    pub error: Box<str>,
+    /// What led to the segment.
+    pub matched: Matched,
+}
+
+/// What led from a receipt to its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// The carrier's id.
+    ById,
+    /// Carrier, sender and recipient, which fit exactly one uncertain attempt.
+    ByAddress,
+}
+
+/// A message from a handset.
+#[derive(Clone, Debug)]
+pub struct InboundArrived {
+    /// The carrier it came from.
+    pub carrier: CarrierId,
+    /// The handset.
+    pub from: Box<str>,
+    /// Our number.
+    pub to: Box<str>,
+    /// The text, decoded.
+    pub text: Box<str>,
+    /// The octets.
+    pub octets: Bytes,
+    /// The alphabet as stated.
+    pub data_coding: u8,
+    /// Random bits for the id.
+    pub random: u64,
+}
+
+/// What may happen to a partition.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A client submits.
+    Admit(Box<Admit>),
+    /// The cell wants to send a message next.
+    Claim(MessageId),
+    /// A connector reported an outcome.
+    Outcome(OutcomeReport),
+    /// A receipt found its segment.
+    Receipt(ReceiptReport),
+    /// A receipt found nothing; this partition keeps it.
+    EarlyReceipt {
+        /// The carrier.
+        carrier: CarrierId,
+        /// The carrier's id.
+        id: CarrierMessageId,
+        /// What it says.
+        state: ReceiptState,
+        /// The carrier's error code.
+        error: Box<str>,
+    },
+    /// The early receipts of this id are handed over, or their time is over.
+    EarlyReceiptLeaves {
+        /// The carrier.
+        carrier: CarrierId,
+        /// The carrier's id.
+        id: CarrierMessageId,
+    },
+    /// A message's deadline has come; see [`crate::Partition::take_due`].
+    Due(MessageId),
+    /// The cell met an expired message in a lane.
+    ExpiredInLane(MessageId),
+    /// A client cancels.
+    Cancel {
+        /// Who asks: another tenant's messages are unknown to it.
+        tenant: TenantId,
+        /// Which message.
+        id: MessageId,
+    },
+    /// A handset wrote.
+    Inbound(Box<InboundArrived>),
+    /// A client has an inbound message, or its time is over.
+    InboundDone {
+        /// Which.
+        id: MessageId,
+        /// Whether a client acknowledged it.
+        acknowledged: bool,
+    },
+}

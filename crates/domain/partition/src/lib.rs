@@ -1,0 +1,48 @@
+//! The deterministic heart.
+//!
+//! A partition owns a share of the recipients and everything durable about their messages. It is a single-threaded value with two
+//! functions: [`Partition::decide`] turns an event into records and effects without changing anything, and [`Partition::apply`] folds one
+//! record into the state. The journal holds the records, so the fold of the journal *is* the state, and live operation and replay run the
+//! same `apply`.
+//!
+//! ```text
+//! Event ──decide(now)──► Decision { records, effects, answer }
+//!                            │         └── lanes, replies, acknowledgements: carried out by the engine,
+//!                            │             "now" or "when durable" as each effect says
+//!                            └── appended to the journal, then apply(record) ──► state, Change (for watchers)
+//! ```
+//!
+//! Nothing here reads a clock, a file or a socket; random bits arrive with the event. Lanes, permits, windows and sessions are not here:
+//! they are ephemeral and rebuilt.
+//!
+//! Limits: live messages are bounded by the intake credits and the awaited-receipts limit, finished messages that [`Partition::find`]
+//! still knows by [`Limits::finished`], idempotency keys by [`Limits::idempotency_keys`], early receipts by [`Limits::early_receipts`],
+//! unacknowledged inbound messages by [`Limits::inbound`].
+
+mod admission;
+mod apply;
+mod deadlines;
+mod decide;
+mod effect;
+mod entry;
+mod event;
+mod finished;
+mod idempotency;
+mod inbound;
+mod outcome;
+mod policy;
+mod receipt;
+pub mod record;
+mod recovery;
+mod state;
+
+pub use apply::{ApplyError, Change};
+pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, Timing};
+pub use entry::MessageView;
+pub use event::{Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport};
+pub use idempotency::IdempotencyKey;
+pub use inbound::InboundView;
+pub use policy::{Limits, OnUncertain, Policy, RetryPolicy};
+pub use record::Record;
+pub use recovery::{Boot, Derived, Recovered};
+pub use state::{Counts, Due, Partition};

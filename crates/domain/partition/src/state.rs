@@ -1,0 +1,224 @@
+use std::collections::{BTreeMap, HashMap};
+
+use message::{
+    CarrierId, CarrierMessageId, IdBuildHasher, IdSource, MessageId, MessageState, Now, SegmentRef,
+};
+use receipts::EarlyReceipts;
+
+use crate::deadlines::Deadlines;
+use crate::effect::{Enqueue, Place};
+use crate::entry::{Entry, MessageView, Taken};
+use crate::event::Event;
+use crate::finished::FinishedMessages;
+use crate::idempotency::IdempotencyKeys;
+use crate::inbound::{InboundMessages, InboundView};
+use crate::policy::Limits;
+use crate::record::KeyKept;
+
+/// A share of the recipients, and all that is durable about their messages. See the crate's head for how it is driven.
+#[derive(Debug)]
+pub struct Partition {
+    pub(crate) number: u16,
+    pub(crate) limits: Limits,
+    pub(crate) ids: IdSource,
+    pub(crate) live: HashMap<MessageId, Entry, IdBuildHasher>,
+    pub(crate) finished: FinishedMessages,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) idempotency: IdempotencyKeys,
+    pub(crate) early: EarlyReceipts,
+    pub(crate) inbound: InboundMessages,
+    /// Live messages by the part of the journal that holds their Admitted record.
+    pub(crate) pins: Pins,
+    /// Expectations of messages that were forgotten since the engine last asked.
+    pub(crate) orphaned: Vec<Taken>,
+}
+
+/// What [`Partition::take_due`] found.
+#[derive(Debug)]
+pub enum Due {
+    /// Put this into its lane: its time has come. No record is needed, since replay finds the same time in the record that set it.
+    Release(Enqueue),
+    /// Decide this event.
+    Decide(Event),
+}
+
+impl Partition {
+    /// An empty partition.
+    ///
+    /// # Panics
+    /// When `number` is not below [`message::PARTITIONS_MAX`].
+    #[must_use]
+    pub fn new(number: u16, limits: Limits) -> Self {
+        Self {
+            number,
+            ids: IdSource::new(number),
+            live: HashMap::default(),
+            finished: FinishedMessages::new(limits.finished),
+            deadlines: Deadlines::default(),
+            idempotency: IdempotencyKeys::new(limits.idempotency_keys),
+            early: EarlyReceipts::new(limits.early_receipts),
+            inbound: InboundMessages::default(),
+            pins: Pins::default(),
+            orphaned: Vec::new(),
+            limits,
+        }
+    }
+
+    /// A message, live or lately finished.
+    #[must_use]
+    pub fn find(&self, id: MessageId) -> Option<MessageView> {
+        match self.live.get(&id) {
+            Some(entry) => Some(entry.view(id)),
+            None => self.finished.find(id).map(|finished| finished.view.clone()),
+        }
+    }
+
+    /// What must happen now because of the time, one thing a call. The engine calls it until it gives `None`, and decides every
+    /// [`Due::Decide`] before it asks again.
+    pub fn take_due(&mut self, now: Now) -> Option<Due> {
+        self.idempotency.expire(now.wall_ms);
+        if let Some((carrier, id)) = self.early.overdue(now.wall_ms) {
+            return Some(Due::Decide(Event::EarlyReceiptLeaves { carrier, id }));
+        }
+        let kept_since = now.wall_ms.saturating_sub(self.limits.inbound_ms);
+        if let Some(id) = self.inbound.overdue(kept_since) {
+            return Some(Due::Decide(Event::InboundDone {
+                id,
+                acknowledged: false,
+            }));
+        }
+        let id = self.deadlines.due(now.wall_ms)?;
+        let entry = self
+            .live
+            .get_mut(&id)
+            .expect("a deadline is removed with its message");
+        if entry.state != MessageState::Scheduled || now.wall_ms >= entry.payload.expires_ms {
+            return Some(Due::Decide(Event::Due(id)));
+        }
+        entry.state = MessageState::Queued;
+        let enqueue = entry.enqueue(id, entry.attempt, Place::Back);
+        self.set_due(id, enqueue.payload.expires_ms);
+        Some(Due::Release(enqueue))
+    }
+
+    /// When [`Self::take_due`] may next have something, in milliseconds since the epoch.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.deadlines.first_ms()
+    }
+
+    /// Whether receipts that came early wait for this id.
+    #[must_use]
+    pub fn has_early(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
+        self.early.contains(carrier, id)
+    }
+
+    /// The receipts that came early for this id; the engine decides each as [`Event::Receipt`] in its message's partition and then
+    /// [`Event::EarlyReceiptLeaves`] here.
+    #[must_use]
+    pub fn early(
+        &mut self,
+        carrier: CarrierId,
+        id: &CarrierMessageId,
+    ) -> Vec<receipts::EarlyReceipt> {
+        self.early.take(carrier, id)
+    }
+
+    /// Expectations that ended because their finished message was forgotten.
+    pub fn drain_orphaned(
+        &mut self,
+        mut each: impl FnMut(CarrierId, &CarrierMessageId, SegmentRef),
+    ) {
+        for taken in self.orphaned.drain(..) {
+            each(taken.carrier, &taken.id, taken.segment);
+        }
+    }
+
+    /// Inbound messages that wait for a client, in order of arrival.
+    pub fn inbound(&self) -> impl Iterator<Item = &InboundView> {
+        self.inbound.iter()
+    }
+
+    /// The journal must be kept from here on for the sake of live messages and unacknowledged inbound messages; `None` when for nothing.
+    #[must_use]
+    pub fn oldest_position(&self) -> Option<u64> {
+        match (self.pins.oldest(), self.inbound.oldest_position()) {
+            (Some(live), Some(inbound)) => Some(live.min(inbound)),
+            (live, inbound) => live.or(inbound),
+        }
+    }
+
+    /// Idempotency keys whose only durable record lies before `position`; appending and applying the returned records carries them
+    /// forward, so that the journal before `position` may go.
+    #[must_use]
+    pub fn keys_before(&self, position: u64) -> Vec<KeyKept> {
+        self.idempotency.before(position).collect()
+    }
+
+    /// Counts for metrics.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            live: self.live.len(),
+            finished: self.finished.len(),
+            deadlines: self.deadlines.len(),
+            idempotency_keys: self.idempotency.len(),
+            early_receipts: self.early.len(),
+            inbound: self.inbound.len(),
+        }
+    }
+
+    pub(crate) fn set_due(&mut self, id: MessageId, due_ms: u64) {
+        if let Some(entry) = self.live.get_mut(&id) {
+            self.deadlines.change(id, entry.due_ms, due_ms);
+            entry.due_ms = due_ms;
+        }
+    }
+}
+
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Live messages.
+    pub live: usize,
+    /// Finished messages that can still be looked up.
+    pub finished: usize,
+    /// Live messages with a deadline.
+    pub deadlines: usize,
+    /// Idempotency keys.
+    pub idempotency_keys: usize,
+    /// Carrier ids with early receipts.
+    pub early_receipts: usize,
+    /// Inbound messages that wait for a client.
+    pub inbound: usize,
+}
+
+/// Live messages counted by 1 MiB of journal: exact enough to free whole files, and one small map instead of an ordered set of all.
+#[derive(Debug, Default)]
+pub(crate) struct Pins {
+    by_part: BTreeMap<u64, u32>,
+}
+
+const PART_SHIFT: u32 = 20;
+
+impl Pins {
+    pub(crate) fn pin(&mut self, position: u64) {
+        *self.by_part.entry(position >> PART_SHIFT).or_default() += 1;
+    }
+
+    pub(crate) fn unpin(&mut self, position: u64) {
+        let part = position >> PART_SHIFT;
+        if let Some(count) = self.by_part.get_mut(&part) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_part.remove(&part);
+            }
+        }
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        self.by_part
+            .first_key_value()
+            .map(|(part, _)| part << PART_SHIFT)
+    }
+}

@@ -1,0 +1,255 @@
+//! One tenant in one lane: its sub-queues, and whose turn it is among them.
+//!
+//! The first [`OWN`] senders that have something waiting get a sub-queue each; the rest share [`SHARED`] more by hash. A
+//! sender whose shared sub-queue is not empty stays with it even when an own one falls free: its earlier items may lie
+//! there, and the later must not overtake them. So items of one sender leave in the order in which they came, always.
+//!
+//! ```text
+//!          push                park
+//!  Free ─────────► Ready ─────────────► Parked
+//!    ▲ emptied ◄────┘ ▲ unpark, not empty │
+//!    └────────────────┴───────────────────┘ unpark, emptied meanwhile
+//! ```
+
+use std::collections::VecDeque;
+
+/// Sub-queues that several senders share.
+const SHARED: usize = 8;
+
+/// Sub-queues that belong to one sender each.
+const OWN: usize = crate::lane::MAX_SUBQUEUES - SHARED;
+
+/// Emptied deques kept for reuse in one lane, and the largest capacity worth keeping (larger ones are freed).
+const MAX_SPARE: usize = 256;
+const MAX_SPARE_CAPACITY: usize = 1024;
+
+/// An item and the sender it came from, which a shared sub-queue cannot tell otherwise.
+#[derive(Debug)]
+pub(crate) struct Entry<T> {
+    pub(crate) sender: u64,
+    pub(crate) item: T,
+}
+
+/// Emptied deques, so that a steady flow through short-lived sub-queues allocates nothing.
+#[derive(Debug)]
+pub(crate) struct Spares<T>(Vec<VecDeque<Entry<T>>>);
+
+impl<T> Spares<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn take(&mut self) -> VecDeque<Entry<T>> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn keep(&mut self, emptied: VecDeque<Entry<T>>) {
+        let worth_keeping = (1..=MAX_SPARE_CAPACITY).contains(&emptied.capacity());
+        if worth_keeping && self.0.len() < MAX_SPARE {
+            self.0.push(emptied);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Free,
+    Ready,
+    Parked,
+}
+
+#[derive(Debug)]
+struct SubQueue<T> {
+    state: State,
+    sender: u64,
+    items: VecDeque<Entry<T>>,
+}
+
+/// Which end of a sub-queue an item goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Back,
+    Head,
+}
+
+/// The sub-queues of one tenant. The first [`SHARED`] places are the shared ones.
+#[derive(Debug)]
+pub(crate) struct Tenant<T> {
+    pub(crate) id: u32,
+    pub(crate) weight: u32,
+    places: Vec<SubQueue<T>>,
+    rotation: VecDeque<usize>,
+    in_use: usize,
+}
+
+impl<T> Tenant<T> {
+    pub(crate) const fn new(id: u32, weight: u32) -> Self {
+        Self {
+            id,
+            weight,
+            places: Vec::new(),
+            rotation: VecDeque::new(),
+            in_use: 0,
+        }
+    }
+
+    /// Whether a sub-queue may be asked for an item.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.rotation.is_empty()
+    }
+
+    /// Whether nothing is left, ready or parked, so that the tenant may be forgotten.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.in_use == 0
+    }
+
+    /// The item whose turn it is.
+    pub(crate) fn head(&self) -> Option<&T> {
+        let place = *self.rotation.front()?;
+        self.places[place].items.front().map(|entry| &entry.item)
+    }
+
+    pub(crate) fn insert(&mut self, entry: Entry<T>, end: End, spares: &mut Spares<T>) {
+        let place = self.place_of(entry.sender);
+        let sub = &mut self.places[place];
+        if sub.state == State::Free {
+            sub.state = State::Ready;
+            sub.sender = entry.sender;
+            sub.items = spares.take();
+            self.in_use += 1;
+            self.rotation.push_back(place);
+        }
+        match end {
+            End::Back => sub.items.push_back(entry),
+            End::Head => sub.items.push_front(entry),
+        }
+    }
+
+    /// Takes the item whose turn it is, and passes the turn on.
+    pub(crate) fn take_head(&mut self, spares: &mut Spares<T>) -> Option<Entry<T>> {
+        let entry = self.remove_head(spares)?;
+        if let Some(served) = self.rotation.pop_front()
+            && self.places[served].state == State::Ready
+        {
+            self.rotation.push_back(served);
+        }
+        Some(entry)
+    }
+
+    /// Removes the item whose turn it is; its sub-queue keeps the turn if it has more.
+    pub(crate) fn skip_head(&mut self, spares: &mut Spares<T>) -> Option<Entry<T>> {
+        let entry = self.remove_head(spares)?;
+        let served = self.rotation.front().copied();
+        if served.is_some_and(|place| self.places[place].state == State::Free) {
+            self.rotation.pop_front();
+        }
+        Some(entry)
+    }
+
+    /// Takes the sub-queue whose turn it is out of the rotation, and returns its place.
+    pub(crate) fn park_head(&mut self) -> Option<usize> {
+        let place = self.rotation.pop_front()?;
+        self.places[place].state = State::Parked;
+        Some(place)
+    }
+
+    /// Brings a parked sub-queue back, at the end of the rotation.
+    pub(crate) fn unpark(&mut self, place: usize, spares: &mut Spares<T>) {
+        if self.places[place].items.is_empty() {
+            self.free(place, spares);
+        } else {
+            self.places[place].state = State::Ready;
+            self.rotation.push_back(place);
+        }
+    }
+
+    /// Moves every item for which `leaves` holds to `into`. An emptied parked sub-queue stays until it is unparked.
+    pub(crate) fn sweep(
+        &mut self,
+        leaves: &mut impl FnMut(&T) -> bool,
+        into: &mut Vec<T>,
+        spares: &mut Spares<T>,
+    ) {
+        for place in 0..self.places.len() {
+            let sub = &mut self.places[place];
+            for _ in 0..sub.items.len() {
+                match sub.items.pop_front() {
+                    Some(entry) if leaves(&entry.item) => into.push(entry.item),
+                    Some(entry) => sub.items.push_back(entry),
+                    None => break,
+                }
+            }
+            if sub.state == State::Ready && sub.items.is_empty() {
+                self.rotation.retain(|ready| *ready != place);
+                self.free(place, spares);
+            }
+        }
+    }
+
+    /// The first item of every sub-queue.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &T> {
+        self.places
+            .iter()
+            .filter_map(|sub| sub.items.front())
+            .map(|entry| &entry.item)
+    }
+
+    fn remove_head(&mut self, spares: &mut Spares<T>) -> Option<Entry<T>> {
+        let place = *self.rotation.front()?;
+        let entry = self.places[place].items.pop_front()?;
+        if self.places[place].items.is_empty() {
+            self.free(place, spares);
+        }
+        Some(entry)
+    }
+
+    fn free(&mut self, place: usize, spares: &mut Spares<T>) {
+        let sub = &mut self.places[place];
+        sub.state = State::Free;
+        spares.keep(std::mem::take(&mut sub.items));
+        self.in_use -= 1;
+    }
+
+    /// The same rule for both ends: an item put back belongs before everything of its sender that came later, and this
+    /// finds where that is.
+    fn place_of(&mut self, sender: u64) -> usize {
+        let mut vacant = None;
+        for (place, sub) in self.places.iter().enumerate().skip(SHARED) {
+            match sub.state {
+                State::Free => vacant = vacant.or(Some(place)),
+                State::Ready | State::Parked if sub.sender == sender => return place,
+                State::Ready | State::Parked => {}
+            }
+        }
+        let shared = shared_place(sender);
+        self.grow_to(SHARED);
+        if self.places[shared].state != State::Free {
+            return shared;
+        }
+        match vacant {
+            Some(place) => place,
+            None if self.places.len() < SHARED + OWN => {
+                self.grow_to(self.places.len() + 1);
+                self.places.len() - 1
+            }
+            None => shared,
+        }
+    }
+
+    fn grow_to(&mut self, places: usize) {
+        while self.places.len() < places {
+            self.places.push(SubQueue {
+                state: State::Free,
+                sender: 0,
+                items: VecDeque::new(),
+            });
+        }
+    }
+}
+
+fn shared_place(sender: u64) -> usize {
+    // The top bits of a product depend on every bit of the sender, even if callers number their senders from zero.
+    let mixed = sender.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    // Less than SHARED, so it fits any usize.
+    (mixed % SHARED as u64) as usize
+}

@@ -1,0 +1,104 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use message::{CarrierId, CarrierMessageId, SegmentRef};
+
+/// Which segment awaits the receipt of which carrier id.
+///
+/// Keys are chosen by carriers, so the table keeps the standard library's keyed hasher: a hostile or unlucky carrier cannot make it slow.
+#[derive(Debug, Default)]
+pub struct Expectations {
+    by_id: HashMap<(CarrierId, CarrierMessageId), SegmentRef>,
+}
+
+impl Expectations {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Awaits a receipt for `segment`. When the carrier gave the same id twice, the later segment has it and the earlier is returned:
+    /// its receipt can no longer be told apart.
+    pub fn expect(
+        &mut self,
+        carrier: CarrierId,
+        id: CarrierMessageId,
+        segment: SegmentRef,
+    ) -> Option<SegmentRef> {
+        self.by_id.insert((carrier, id), segment)
+    }
+
+    /// The segment that awaits this receipt. The id alone does not do: two carriers may use the same one.
+    #[must_use]
+    pub fn find(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<SegmentRef> {
+        self.by_id.get(&(carrier, id.clone())).copied()
+    }
+
+    /// Awaits it no longer. The id is given up only if it still belongs to `segment`'s message.
+    pub fn forget(&mut self, carrier: CarrierId, id: &CarrierMessageId, segment: SegmentRef) {
+        if let Entry::Occupied(entry) = self.by_id.entry((carrier, id.clone()))
+            && entry.get().message == segment.message
+        {
+            entry.remove();
+        }
+    }
+
+    /// How many are awaited.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether none is awaited.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use message::{IdSource, MessageId};
+
+    use super::*;
+
+    fn message(n: u64) -> MessageId {
+        IdSource::new(0).peek(n, n)
+    }
+
+    fn segment(n: u64) -> SegmentRef {
+        SegmentRef {
+            message: message(n),
+            leg: 0,
+            attempt: 1,
+            segment: 0,
+        }
+    }
+
+    #[test]
+    fn carriers_do_not_share_ids() {
+        let mut table = Expectations::new();
+        let id = CarrierMessageId::new(b"42");
+        assert_eq!(table.expect(CarrierId(1), id.clone(), segment(1)), None);
+        assert_eq!(table.expect(CarrierId(2), id.clone(), segment(2)), None);
+        assert_eq!(table.find(CarrierId(1), &id), Some(segment(1)));
+        assert_eq!(table.find(CarrierId(2), &id), Some(segment(2)));
+        assert_eq!(table.find(CarrierId(3), &id), None);
+    }
+
+    #[test]
+    fn an_id_given_twice_belongs_to_the_later_and_is_not_forgotten_for_the_earlier() {
+        let mut table = Expectations::new();
+        let id = CarrierMessageId::new(b"42");
+        table.expect(CarrierId(1), id.clone(), segment(1));
+        assert_eq!(
+            table.expect(CarrierId(1), id.clone(), segment(2)),
+            Some(segment(1))
+        );
+        table.forget(CarrierId(1), &id, segment(1));
+        assert_eq!(table.find(CarrierId(1), &id), Some(segment(2)));
+        table.forget(CarrierId(1), &id, segment(2));
+        assert!(table.is_empty());
+    }
+}

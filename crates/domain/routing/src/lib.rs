@@ -1,0 +1,1 @@
+//! Immutable route table: destination prefix to route group.

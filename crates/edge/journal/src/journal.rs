@@ -1,0 +1,329 @@
+//! The journal with group commit: the seam, the configuration, and the handles on both sides of the writer thread.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::buffer::{BatchMarks, FrameBuffer};
+use crate::file::{DirectoryLock, Durability, FileLayout, FileSet};
+use crate::replay::{ReadLog, Reading};
+use crate::stats::{BatchFigures, JournalStats};
+use crate::writer::{self, Shared};
+use crate::{
+    AppendError, Failure, FailureStep, LogContents, OpenError, Position, Record, ReplayError,
+    Replayed, boot_id, frame,
+};
+
+/// Called by the writer thread after every batch and when the journal fails: something new is durable, room is free
+/// again, or the state has changed. Must not block.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// What an engine needs of a journal; a simulator's fake stands in for the real one.
+pub trait Append {
+    /// Appends one record: `encode` extends the buffer with its payload and must leave the bytes before alone. Returns
+    /// the position behind the record: it is durable once [`durable`](Append::durable) has reached that.
+    ///
+    /// Nothing is written before [`commit`](Append::commit).
+    ///
+    /// # Errors
+    /// [`AppendError`]; a refused record leaves nothing behind.
+    fn append(
+        &mut self,
+        kind: u8,
+        version: u8,
+        encode: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<Position, AppendError>;
+
+    /// Lets what was appended go to the disk: once per turn, so that a turn's records share one sync. Does not wait.
+    fn commit(&mut self);
+
+    /// Everything up to here is on the disk.
+    fn durable(&self) -> Position;
+
+    /// Bytes that can be appended before [`AppendError::Full`]; a record takes its payload and
+    /// [`frame::HEADER_BYTES`].
+    fn room_bytes(&self) -> usize;
+
+    /// Whether the journal still takes records.
+    fn state(&self) -> JournalState;
+}
+
+/// Whether a journal still takes records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalState {
+    /// It does.
+    Healthy,
+    /// It does not, for good.
+    Failed {
+        /// What went wrong.
+        what: Failure,
+    },
+}
+
+/// When a batch counts as durable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// When `fdatasync` has returned: nothing appended is lost to a power cut once it is reported durable.
+    #[default]
+    Always,
+}
+
+/// Where and how a journal is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// Its directory, for it alone; made where it is missing.
+    pub dir: PathBuf,
+    /// A file that would grow beyond this is closed and the next one begun; 4 KiB to 4 GiB.
+    pub file_max_bytes: u64,
+    /// Bytes that may wait for the disk; 2 MiB to 1 GiB.
+    pub buffer_max_bytes: usize,
+    /// When a batch counts as durable.
+    pub sync: SyncPolicy,
+}
+
+impl JournalConfig {
+    /// The defaults: files of 64 MiB, 16 MiB of buffer, every batch synced.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> JournalConfig {
+        JournalConfig {
+            dir,
+            file_max_bytes: 64 << 20,
+            buffer_max_bytes: 16 << 20,
+            sync: SyncPolicy::Always,
+        }
+    }
+
+    fn check(&self) -> Result<(), OpenError> {
+        check_limit("file_max_bytes", self.file_max_bytes, 4 << 10, 4 << 30)?;
+        check_limit(
+            "buffer_max_bytes",
+            self.buffer_max_bytes as u64,
+            BUFFER_MIN_BYTES,
+            1 << 30,
+        )
+    }
+}
+
+/// Room for one record of the largest size, and some.
+const BUFFER_MIN_BYTES: u64 = 2 * (frame::MAX_PAYLOAD_BYTES as u64 + 1);
+
+pub(crate) fn check_limit(
+    field: &'static str,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), OpenError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(OpenError::Limit {
+        field,
+        value,
+        min,
+        max,
+    })
+}
+
+/// A locked directory whose records have not been taken over yet.
+///
+/// [`replay`](Recovery::replay), then [`start`](Recovery::start).
+#[derive(Debug)]
+pub struct Recovery {
+    config: JournalConfig,
+    reading: Reading,
+    lock: DirectoryLock,
+    read: Option<ReadLog>,
+}
+
+impl Recovery {
+    /// Hands every record to `each`, oldest first; then cuts a torn tail.
+    ///
+    /// # Errors
+    /// [`ReplayError::Log`] when the log cannot be read or is damaged, [`ReplayError::Record`] when `each` refused a
+    /// record. Nothing was cut then.
+    pub fn replay<E>(
+        &mut self,
+        mut each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<Replayed, ReplayError<E>> {
+        let read = self.reading.run(&mut each)?;
+        let replayed = read.replayed.clone();
+        self.read = Some(read);
+        Ok(replayed)
+    }
+
+    /// Begins a new file behind what is there and starts the writer thread. Where nobody called
+    /// [`replay`](Recovery::replay), the records are checked but handed to nobody.
+    ///
+    /// # Errors
+    /// [`OpenError`]: as for the replay, or the new file or the thread could not be made.
+    pub fn start(mut self, wake: Wake) -> Result<FileJournal, OpenError> {
+        let ReadLog { replayed, sealed } = match self.read.take() {
+            Some(read) => read,
+            None => self.reading.check()?,
+        };
+        let layout = FileLayout {
+            dir: self.config.dir.clone(),
+            contents: LogContents::Journal,
+            boot: self.reading.boot,
+            durability: match self.config.sync {
+                SyncPolicy::Always => Durability::Synced,
+            },
+            file_max_bytes: self.config.file_max_bytes,
+        };
+        let files = FileSet::begin(layout, sealed, replayed.end)
+            .map_err(|(path, error)| OpenError::io("creating", &path, error))?;
+        let buffer = FrameBuffer::new(
+            replayed.end,
+            self.config.buffer_max_bytes,
+            BatchMarks::EveryBatch,
+        );
+        let shared = Arc::new(Shared::new(buffer, &files, wake));
+        let thread = writer::spawn(Arc::clone(&shared), files).map_err(|error| {
+            OpenError::io("starting the writer thread of", &self.config.dir, error)
+        })?;
+        Ok(FileJournal {
+            appender: Appender { shared },
+            thread: Some(thread),
+            _lock: self.lock,
+        })
+    }
+}
+
+/// The journal on disk. Dropping it writes and syncs what was appended, as [`close`](FileJournal::close) does.
+#[derive(Debug)]
+pub struct FileJournal {
+    appender: Appender,
+    thread: Option<JoinHandle<()>>,
+    /// Released after the thread has been joined.
+    _lock: DirectoryLock,
+}
+
+impl FileJournal {
+    /// Locks the directory.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] when somebody has it, [`OpenError::Limit`] for a limit out of range, [`OpenError::Io`].
+    pub fn open(config: JournalConfig) -> Result<Recovery, OpenError> {
+        config.check()?;
+        let lock = DirectoryLock::acquire(&config.dir)?;
+        let reading = Reading {
+            dir: config.dir.clone(),
+            contents: LogContents::Journal,
+            boot: boot_id()?,
+        };
+        Ok(Recovery {
+            config,
+            reading,
+            lock,
+            read: None,
+        })
+    }
+
+    /// A handle to append with; as many as there are threads that append.
+    #[must_use]
+    pub fn appender(&self) -> Appender {
+        self.appender.clone()
+    }
+
+    /// Writes and syncs everything appended, ends the writer thread, and returns how far the records are durable.
+    ///
+    /// # Errors
+    /// [`Failure`] when the journal has failed, now or before: records beyond [`Append::durable`] are lost.
+    pub fn close(mut self) -> Result<Position, Failure> {
+        self.stop();
+        match self.appender.state() {
+            JournalState::Healthy => Ok(self.appender.durable()),
+            JournalState::Failed { what } => Err(what),
+        }
+    }
+
+    fn stop(&mut self) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        self.appender.shared.close();
+        if thread.join().is_err() {
+            self.appender
+                .shared
+                .fail(Failure::without_file(FailureStep::Thread));
+        }
+    }
+}
+
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A handle on a journal: appends, watches, and tells what is no longer needed. Cheap to clone.
+///
+/// After the journal was closed it refuses with [`AppendError::Closed`].
+#[derive(Debug, Clone)]
+pub struct Appender {
+    shared: Arc<Shared>,
+}
+
+impl Appender {
+    /// Lets go of records: files that hold nothing but records before the one that ends at `oldest_needed` are deleted,
+    /// by the writer thread. The file being written stays. Positions that go back are ignored.
+    pub fn retain_from(&self, oldest_needed: Position) {
+        self.shared.retain_from(oldest_needed);
+    }
+
+    /// Position behind the last record appended.
+    #[must_use]
+    pub fn appended(&self) -> Position {
+        self.shared.appended()
+    }
+
+    /// Files in the directory.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.shared.files()
+    }
+
+    /// Bytes in them.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        self.shared.disk_bytes()
+    }
+
+    /// Totals since the start.
+    #[must_use]
+    pub fn stats(&self) -> JournalStats {
+        self.shared.counters().totals()
+    }
+
+    /// Hands out the figures of the batches since the last call, of at most the last 1,024.
+    pub fn drain_figures(&self, mut each: impl FnMut(BatchFigures)) {
+        self.shared.counters().drain(&mut each);
+    }
+}
+
+impl Append for Appender {
+    fn append(
+        &mut self,
+        kind: u8,
+        version: u8,
+        encode: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<Position, AppendError> {
+        self.shared.append(kind, version, encode)
+    }
+
+    fn commit(&mut self) {
+        self.shared.commit();
+    }
+
+    fn durable(&self) -> Position {
+        self.shared.durable()
+    }
+
+    fn room_bytes(&self) -> usize {
+        self.shared.room_bytes()
+    }
+
+    fn state(&self) -> JournalState {
+        self.shared.state()
+    }
+}

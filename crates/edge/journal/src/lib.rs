@@ -1,0 +1,97 @@
+//! Durable records: group commit, replay, retention.
+//!
+//! The journal stores opaque frames (kind, version, payload: see [`mod@frame`]) in the order in which they were appended and
+//! says when they are durable. It knows nothing of messages.
+//!
+//! **Two logs.** [`FileJournal`] is the engine's memory: one writer thread takes everything that waits, writes it at
+//! once, syncs once, and publishes how far the records are durable. While a sync runs the next batch collects, so that
+//! the slower the disk, the larger the batches. [`WrittenLog`] is a cell's note of what it is about to put on the wire:
+//! one unsynced `write(2)` per batch on the caller's thread, which outlives the process but not a power cut.
+//!
+//! **Positions.** A [`Position`] counts frame bytes since the log's first record, across files and restarts, and never
+//! goes back. A record is named by the position *behind* it: [`Append::append`] returns it, replay hands it out,
+//! the record is durable when [`Append::durable`] has reached it, and [`Appender::retain_from`] keeps the record with that
+//! end and all after it.
+//!
+//! **Limits.** A payload: [`frame::MAX_PAYLOAD_BYTES`]. What waits for the disk: [`JournalConfig::buffer_max_bytes`]
+//! (twice that in memory while a batch is being written), beyond it [`AppendError::Full`]. A file:
+//! [`JournalConfig::file_max_bytes`] or one batch, whichever is larger. Replay reads through a buffer of two frames at
+//! most. Disk: unbounded here; the caller moves retention on and watches [`Appender::disk_bytes`].
+//!
+//! **Recovery.** Opening takes an exclusive lock on the directory and reads every file in order.
+//! - The *torn tail* of the last file, what a crash left half written, is cut off, synced and reported.
+//! - Everything else that is not a valid frame is *damage*: an error with file and offset, nothing skipped, nothing
+//!   changed. The two are told apart by the boot id in the file's header and by the frames behind the spot. In the boot
+//!   that wrote the file, a killed process leaves a clean prefix, so only a frame cut by the end of the file is torn.
+//!   After a power cut the blocks of the last, unsynced batch may be there in any combination, so a bad spot is torn
+//!   unless a later frame says that all before it was durable ([`frame::BatchPlace::Opens`]).
+//! - A missing file, or one shorter than its successor's name says, is a gap: an error as well.
+//!
+//! The written log is never synced, so after another boot a bad spot or a gap anywhere cuts all behind it, unless this
+//! boot has already appended behind it.
+//!
+//! **Failure.** An I/O error while writing or syncing fails the journal for good: [`AppendError::Failed`] from then on,
+//! nothing is retried, because a kernel that failed a sync may have dropped the pages, and the next sync would succeed
+//! without them.
+
+mod boot;
+mod buffer;
+mod error;
+mod file;
+pub mod frame;
+mod journal;
+mod reader;
+mod replay;
+mod stats;
+mod writer;
+mod written;
+
+pub use boot::{BootId, boot_id, random_seed};
+pub use error::{
+    AppendError, Failure, FailureStep, Fault, HeaderFault, OpenError, ReplayError, Retry,
+};
+pub use frame::FrameRef;
+pub use journal::{
+    Append, Appender, FileJournal, JournalConfig, JournalState, Recovery, SyncPolicy, Wake,
+};
+pub use replay::{Record, Replayed, TornTail, WrittenIn};
+pub use stats::{BatchFigures, JournalStats};
+pub use written::{WrittenConfig, WrittenLog, WrittenRecovery};
+
+/// A place in a log: how many bytes of frames lie before it, since the log's first record.
+///
+/// Rises over files and restarts and never goes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which log a file belongs to; written into its header, so that one log never opens the other's directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogContents {
+    /// The journal with group commit.
+    Journal,
+    /// A cell's written log.
+    Written,
+}
+
+impl LogContents {
+    fn number(self) -> u8 {
+        match self {
+            LogContents::Journal => 1,
+            LogContents::Written => 2,
+        }
+    }
+
+    fn from_number(number: u8) -> Option<LogContents> {
+        match number {
+            1 => Some(LogContents::Journal),
+            2 => Some(LogContents::Written),
+            _ => None,
+        }
+    }
+}

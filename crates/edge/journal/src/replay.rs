@@ -1,0 +1,349 @@
+//! Reading a log back: file by file, frame by frame, through one bounded buffer.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use crate::error::HeaderFault;
+use crate::file::{self, FoundFile, HEADER_BYTES, SealedFile};
+use crate::frame::{FrameFault, FrameRef};
+use crate::reader::{FrameReader, Sought, Step};
+use crate::{BootId, LogContents, OpenError, Position, ReplayError};
+
+/// Whether a record can vouch for what a killed process did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenIn {
+    /// Written since the machine started: every unsynced write of that process can still be read.
+    ThisBoot,
+    /// Written before the machine last started: what was not synced may be gone.
+    EarlierBoot,
+}
+
+/// One record, handed out by a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The position behind it, as [`Append::append`](crate::Append::append) returned it.
+    pub position: Position,
+    /// When it was written. A claim without a Written record is known to be unwritten only if the claim itself is of
+    /// this boot; asking the log as a whole would be wrong after a recovery that was interrupted.
+    pub written_in: WrittenIn,
+    /// What was appended.
+    pub frame: FrameRef<'a>,
+}
+
+/// Takes the records of a replay.
+pub(crate) type Each<'a, E> = dyn FnMut(Record<'_>) -> Result<(), E> + 'a;
+
+/// What a replay found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// Records handed out.
+    pub records: u64,
+    /// Files read.
+    pub files: u64,
+    /// Position of the first record still held.
+    pub begin: Position,
+    /// Position behind the last record: where appending goes on.
+    pub end: Position,
+    /// What a crash left half written and was cut off.
+    pub torn: Option<TornTail>,
+}
+
+/// Bytes at the end of a log that were cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// The file that was cut.
+    pub file: PathBuf,
+    /// Offset in that file of the first byte cut.
+    pub offset: u64,
+    /// Bytes cut off, in this file and in those behind it.
+    pub cut_bytes: u64,
+    /// What stood there instead of a frame; none where the file's header itself was not complete.
+    pub what: Option<FrameFault>,
+}
+
+/// How to read a log.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) dir: PathBuf,
+    pub(crate) contents: LogContents,
+    /// The boot this process runs in.
+    pub(crate) boot: BootId,
+}
+
+/// A log that was read to its end.
+#[derive(Debug)]
+pub(crate) struct ReadLog {
+    pub(crate) replayed: Replayed,
+    /// Its files, without an empty last one, which the next start overwrites.
+    pub(crate) sealed: VecDeque<SealedFile>,
+}
+
+/// How the scan of one file ended.
+enum FileEnd {
+    Clean,
+    Torn {
+        offset: u64,
+        what: Option<FrameFault>,
+    },
+}
+
+impl Reading {
+    /// Hands every record to `each`, cuts a torn tail, and leaves everything synced.
+    pub(crate) fn run<E>(&self, each: &mut Each<'_, E>) -> Result<ReadLog, ReplayError<E>> {
+        let found = file::list(&self.dir)?;
+        let begin = found.first().map_or(Position(0), |file| file.start);
+        let mut replayed = Replayed {
+            records: 0,
+            files: 0,
+            begin,
+            end: begin,
+            torn: None,
+        };
+        let mut sealed = VecDeque::new();
+        for (index, file) in found.iter().enumerate() {
+            let behind = &found[index + 1..];
+            let end = if file.start == replayed.end {
+                self.read_file(file, behind, &mut replayed, each)?
+            } else {
+                self.judge_gap(&found[index..], replayed.end)?
+            };
+            replayed.files += 1;
+            if let FileEnd::Torn { offset, what } = end {
+                let cut_bytes = cut(file, offset, behind)?;
+                replayed.torn = Some(TornTail {
+                    file: file.path.clone(),
+                    offset,
+                    cut_bytes,
+                    what,
+                });
+            }
+            if replayed.end > file.start {
+                let bytes = HEADER_BYTES as u64 + (replayed.end.0 - file.start.0);
+                sealed.push_back(SealedFile {
+                    path: file.path.clone(),
+                    end: replayed.end,
+                    bytes,
+                });
+            }
+            if replayed.torn.is_some() {
+                break;
+            }
+        }
+        // A killed process may have left the last batch in the page cache only: from here on it counts as durable.
+        if let Some(last) = sealed.back() {
+            sync_file(&last.path)?;
+        }
+        file::sync_directory(&self.dir)
+            .map_err(|error| OpenError::io("syncing", &self.dir, error))?;
+        Ok(ReadLog { replayed, sealed })
+    }
+
+    /// The same without anybody to hand the records to.
+    pub(crate) fn check(&self) -> Result<ReadLog, OpenError> {
+        match self.run::<Infallible>(&mut |_| Ok(())) {
+            Ok(read) => Ok(read),
+            Err(ReplayError::Log(error)) => Err(error),
+            Err(ReplayError::Record { source, .. }) => match source {},
+        }
+    }
+
+    fn read_file<E>(
+        &self,
+        file: &FoundFile,
+        behind: &[FoundFile],
+        replayed: &mut Replayed,
+        each: &mut Each<'_, E>,
+    ) -> Result<FileEnd, ReplayError<E>> {
+        let reading = |error| OpenError::io("reading", &file.path, error);
+        let mut reader = FrameReader::open(&file.path, file.start).map_err(reading)?;
+        let header = match reader.header(file.start).map_err(reading)? {
+            Ok(header) => header,
+            Err(what) => return Ok(self.judge_header(file, behind, &mut reader, what)?),
+        };
+        if header.contents != self.contents {
+            let (found, expected) = (header.contents, self.contents);
+            return Err(OpenError::Contents {
+                file: file.path.clone(),
+                found,
+                expected,
+            }
+            .into());
+        }
+        let written_in = self.written_in(header.boot);
+        loop {
+            let what = match reader.next().map_err(reading)? {
+                Step::End => return Ok(FileEnd::Clean),
+                Step::Bad(what) => what,
+                Step::Frame { end, frame } => {
+                    let record = Record {
+                        position: end,
+                        written_in,
+                        frame,
+                    };
+                    each(record).map_err(|source| ReplayError::Record {
+                        position: end,
+                        source,
+                    })?;
+                    replayed.records += 1;
+                    replayed.end = end;
+                    continue;
+                }
+            };
+            return Ok(self.judge(file, behind, &mut reader, (written_in, what))?);
+        }
+    }
+
+    fn written_in(&self, boot: BootId) -> WrittenIn {
+        if boot == self.boot {
+            WrittenIn::ThisBoot
+        } else {
+            WrittenIn::EarlierBoot
+        }
+    }
+
+    /// Decides whether the bad spot at which `reader` stands is a torn tail or damage.
+    fn judge(
+        &self,
+        file: &FoundFile,
+        behind: &[FoundFile],
+        reader: &mut FrameReader,
+        (written_in, what): (WrittenIn, FrameFault),
+    ) -> Result<FileEnd, OpenError> {
+        let position = reader.position();
+        let offset = HEADER_BYTES as u64 + (position.0 - file.start.0);
+        let torn = match (written_in, self.contents) {
+            (WrittenIn::ThisBoot, LogContents::Journal | LogContents::Written) => {
+                matches!(what, FrameFault::Short { .. })
+                    && behind.is_empty()
+                    && !self.found_behind(file, reader, Sought::AnyFrame)?
+            }
+            (WrittenIn::EarlierBoot, LogContents::Journal) => {
+                behind.is_empty() && !self.found_behind(file, reader, Sought::BatchStart)?
+            }
+            (WrittenIn::EarlierBoot, LogContents::Written) => self.lost_to_power(behind)?,
+        };
+        if torn {
+            return Ok(FileEnd::Torn {
+                offset,
+                what: Some(what),
+            });
+        }
+        Err(OpenError::Damage {
+            file: file.path.clone(),
+            offset,
+            position,
+            what,
+        })
+    }
+
+    /// A journal's header is synced before the first frame is written, so a bad one is a crash only in a last file
+    /// without frames.
+    fn judge_header(
+        &self,
+        file: &FoundFile,
+        behind: &[FoundFile],
+        reader: &mut FrameReader,
+        what: HeaderFault,
+    ) -> Result<FileEnd, OpenError> {
+        let never_written = matches!(what, HeaderFault::Short { .. } | HeaderFault::Blank);
+        let empty_last = behind.is_empty() && !self.found_behind(file, reader, Sought::AnyFrame)?;
+        if never_written && (empty_last || self.lost_to_power(behind)?) {
+            return Ok(FileEnd::Torn {
+                offset: 0,
+                what: None,
+            });
+        }
+        Err(OpenError::Header {
+            file: file.path.clone(),
+            what,
+        })
+    }
+
+    /// The first of `files` does not start where the file before it ended.
+    fn judge_gap(&self, files: &[FoundFile], expected: Position) -> Result<FileEnd, OpenError> {
+        if self.lost_to_power(files)? {
+            return Ok(FileEnd::Torn {
+                offset: 0,
+                what: None,
+            });
+        }
+        Err(OpenError::Gap {
+            file: files[0].path.clone(),
+            expected,
+            found: files[0].start,
+        })
+    }
+
+    /// Whether a hole in front of `files` is what a power cut does to a log that is never synced: any of its blocks,
+    /// lengths and names may be missing. Once this boot has appended behind the hole it is damage, because the log was
+    /// read to its end, cut and synced before.
+    fn lost_to_power(&self, files: &[FoundFile]) -> Result<bool, OpenError> {
+        match self.contents {
+            LogContents::Journal => return Ok(false),
+            LogContents::Written => {}
+        }
+        for file in files {
+            let header = FrameReader::open(&file.path, file.start)
+                .and_then(|mut reader| reader.header(file.start))
+                .map_err(|error| OpenError::io("reading", &file.path, error))?;
+            if header.is_ok_and(|header| self.written_in(header.boot) == WrittenIn::ThisBoot) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn found_behind(
+        &self,
+        file: &FoundFile,
+        reader: &mut FrameReader,
+        sought: Sought,
+    ) -> Result<bool, OpenError> {
+        let found = reader
+            .find(sought)
+            .map_err(|error| OpenError::io("reading", &file.path, error))?;
+        Ok(found.is_some())
+    }
+}
+
+/// Cuts `file` at `offset` (at 0 it is removed) and removes the files behind it; returns how many bytes that were.
+fn cut(file: &FoundFile, offset: u64, behind: &[FoundFile]) -> Result<u64, OpenError> {
+    let mut cut_bytes = 0;
+    let removed = if offset == 0 { Some(file) } else { None };
+    for later in behind.iter().rev().chain(removed) {
+        let length = later
+            .path
+            .metadata()
+            .map_err(|error| OpenError::io("reading", &later.path, error))?
+            .len();
+        std::fs::remove_file(&later.path)
+            .map_err(|error| OpenError::io("removing", &later.path, error))?;
+        cut_bytes += length;
+    }
+    if removed.is_some() {
+        return Ok(cut_bytes);
+    }
+    let cutting = |error| OpenError::io("cutting", &file.path, error);
+    let handle = OpenOptions::new()
+        .write(true)
+        .open(&file.path)
+        .map_err(cutting)?;
+    cut_bytes += handle
+        .metadata()
+        .map_err(cutting)?
+        .len()
+        .saturating_sub(offset);
+    handle.set_len(offset).map_err(cutting)?;
+    handle.sync_all().map_err(cutting)?;
+    Ok(cut_bytes)
+}
+
+fn sync_file(path: &Path) -> Result<(), OpenError> {
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| OpenError::io("syncing", path, error))
+}

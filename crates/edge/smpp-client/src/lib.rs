@@ -1,0 +1,1 @@
+//! Pooled SMPP sessions over TCP and TLS.

@@ -1,0 +1,1 @@
+//! Drives partitions, journal and connectors.

@@ -1,0 +1,29 @@
+//! Generates the `hikyaku.v1` stubs. The parser is protox, so that no `protoc` has to be installed.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use prost::Message as _;
+
+const FILES: [&str; 5] = [
+    "hikyaku/v1/dispatch.proto",
+    "hikyaku/v1/submission.proto",
+    "hikyaku/v1/event.proto",
+    "hikyaku/v1/inbound.proto",
+    "hikyaku/v1/reason.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../../proto");
+    println!("cargo::rerun-if-changed={}", root.display());
+
+    let descriptors = protox::compile(FILES, [&root])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("hikyaku.v1.bin"), descriptors.encode_to_vec())?;
+
+    tonic_prost_build::configure()
+        .bytes(".")
+        .btree_map(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! The hikyaku binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Fake carriers, shipped as hikyaku sim: scripted faults, live counts, a report.

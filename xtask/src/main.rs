@@ -1,0 +1,62 @@
+//! House tasks, run as `cargo xtask NAME` from anywhere in the workspace.
+//!
+//! `tidy` is the only task: the checks that rustfmt, clippy and cargo-deny cannot make. It reads the tree and changes
+//! nothing. Limits live beside the check they belong to (`tidy/source.rs`, `tidy/arrows.rs`, `tidy/purity.rs`).
+
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+tasks:
+  tidy    layers, purity, file and function sizes, names, leftovers, clippy bans, machine paths";
+
+fn main() -> ExitCode {
+    let tasks: Vec<String> = std::env::args().skip(1).collect();
+    match tasks
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["tidy"] => report(tidy::run(&workspace_root())),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints every finding, one a line, so that an editor can jump to it; any finding fails the task.
+fn report(outcome: Result<Vec<tidy::Finding>, String>) -> ExitCode {
+    match outcome {
+        Ok(findings) if findings.is_empty() => {
+            println!("tidy: no findings");
+            ExitCode::SUCCESS
+        }
+        Ok(findings) => {
+            for finding in &findings {
+                eprintln!("{finding}");
+            }
+            eprintln!("tidy: {} findings", findings.len());
+            ExitCode::FAILURE
+        }
+        Err(trouble) => {
+            eprintln!("tidy could not run: {trouble}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The workspace is the parent of this crate's folder; cargo fixes that path when it compiles the task.
+fn workspace_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
