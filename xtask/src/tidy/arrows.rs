@@ -92,7 +92,7 @@ fn points_down(from: Layer, to: Layer) -> bool {
 fn third_party(package: &Package, dependency: &Dependency) -> Option<String> {
     let name = dependency.name.as_str();
     let designated: &[&str] = match name {
-        "rustls" | "tokio-rustls" | "hyper-rustls" => &TLS_CRATES,
+        "rustls" | "rustls-webpki" | "tokio-rustls" | "hyper-rustls" => &TLS_CRATES,
         _ if name.starts_with("tonic") => &GRPC_CRATES,
         _ => return None,
     };

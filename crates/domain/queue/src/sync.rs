@@ -32,18 +32,23 @@ pub(crate) use model::ArrayQueue;
 mod model {
     use std::collections::VecDeque;
 
-    use super::{Mutex, lock};
+    use super::{AtomicUsize, Mutex, Ordering, lock};
 
-    /// Stands in for crossbeam's queue of the same name, with the calls that the ring makes.
+    /// Stands in for crossbeam's queue of the same name, with the calls that the ring makes. The count is read without
+    /// the lock, and as weakly as crossbeam promises at the least: were it read under the lock, the lock would order
+    /// what the ring's own fences must order, and the check would pass without them.
     pub(crate) struct ArrayQueue<T> {
         items: Mutex<VecDeque<T>>,
+        len: AtomicUsize,
         capacity: usize,
     }
 
     impl<T> ArrayQueue<T> {
         pub(crate) fn new(capacity: usize) -> Self {
+            let items = Mutex::new(VecDeque::with_capacity(capacity));
             Self {
-                items: Mutex::new(VecDeque::with_capacity(capacity)),
+                items,
+                len: AtomicUsize::new(0),
                 capacity,
             }
         }
@@ -54,15 +59,18 @@ mod model {
                 return Err(item);
             }
             items.push_back(item);
+            self.len.fetch_add(1, Ordering::Release);
             Ok(())
         }
 
         pub(crate) fn pop(&self) -> Option<T> {
-            lock(&self.items).pop_front()
+            let item = lock(&self.items).pop_front()?;
+            self.len.fetch_sub(1, Ordering::Release);
+            Some(item)
         }
 
         pub(crate) fn len(&self) -> usize {
-            lock(&self.items).len()
+            self.len.load(Ordering::Acquire)
         }
 
         pub(crate) fn is_empty(&self) -> bool {

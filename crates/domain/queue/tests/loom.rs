@@ -18,6 +18,13 @@ use loom::{
 };
 use queue::{Amount, CreditScopes, Credits, Ring, Scope, WakeFlag, ring::Sleep};
 
+/// For the larger models: at most three preemptions, which finds nearly everything that more would, in seconds.
+fn bounded() -> loom::model::Builder {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model
+}
+
 fn credits(scope: Scope, messages: u32, bytes: u64) -> Arc<Credits> {
     Arc::new(Credits::new(scope, Amount { messages, bytes }).expect("limits are in range"))
 }
@@ -146,9 +153,7 @@ fn a_release_wakes_who_waits() {
 
 #[test]
 fn a_waiter_that_gives_up_passes_its_wake_up_on() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    bounded().check(|| {
         let credits = credits(Scope::Lane, 1, 100);
         let held = credits
             .try_reserve(10)
@@ -176,9 +181,7 @@ fn a_waiter_that_gives_up_passes_its_wake_up_on() {
 
 #[test]
 fn waiters_for_two_scopes_are_not_lost_between_them() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    bounded().check(|| {
         let lane = credits(Scope::Lane, 1, 100);
         let engine = credits(Scope::Engine, 1, 100);
         let held = CreditScopes::new(&[&lane, &engine])
@@ -201,7 +204,7 @@ fn waiters_for_two_scopes_are_not_lost_between_them() {
 
 #[test]
 fn a_push_to_a_consumer_that_falls_asleep_wakes_it() {
-    loom::model(|| {
+    bounded().check(|| {
         let bell = Arc::new(Notify::new());
         let ring_bell = Arc::clone(&bell);
         let flag = Arc::new(WakeFlag::new(move || ring_bell.notify()));

@@ -3,7 +3,7 @@
 use crate::contract::Contract;
 use crate::pace::Speed;
 use crate::permit::{Permit, PermitVoid};
-use crate::work::{Limiter, WORK_NS_PER_PERMIT};
+use crate::work::Limiter;
 
 /// Work per wall nanosecond is `993 × R × ppm` over this. With r permits of 10⁶ work ns per 10⁹ wall ns, r = 993 R in
 /// 1,000 s and speed in millionths, the powers of ten come to 10¹².
@@ -117,8 +117,7 @@ impl Bucket {
         self.contract = contract;
         let since_last_ns = self.clock_ns - self.last_permit_ns;
         let credit = u128::from(since_last_ns) * self.work_rate() / SPEED_DENOMINATOR;
-        let credit_ns =
-            u64::try_from(credit).map_or(WORK_NS_PER_PERMIT, |c| c.min(WORK_NS_PER_PERMIT));
+        let credit_ns = u64::try_from(credit).unwrap_or(u64::MAX);
         self.limiter = Limiter::emptied(contract.burst_cells(), credit_ns);
         self.remainder = 0;
     }

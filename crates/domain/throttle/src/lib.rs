@@ -12,7 +12,7 @@
 //!   whole, so at most R.
 //! - Over any 100 intervals of 1/R the bucket earns 99.3 permits, so at least 99 are granted when nobody is late.
 //!
-//! The limiter is [`governor`]'s GCRA. Its clock is ours and counts *work*, not time ([`work`](mod@work)): slowing
+//! The limiter is [`governor`]'s GCRA. Its clock is ours and counts *work*, not time (module `work`): slowing
 //! down, freezing and recovering change how fast the clock runs and never touch the bucket, so no change of pace can
 //! make a burst.
 //!
@@ -34,6 +34,3 @@ pub use permit::{Permit, PermitVoid};
 
 /// How long a permit may stay unwritten, in nanoseconds, the last one included.
 pub const PERMIT_LIFE_NS: u64 = 2_000_000;
-
-/// How late, in nanoseconds, a permit may be taken and still be made up.
-pub const MAKE_UP_NS: u64 = 5_000_000;

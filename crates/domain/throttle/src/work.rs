@@ -72,7 +72,8 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// An emptied limiter that has already earned `credit_ns` of work, at most one permit's.
+    /// An emptied limiter that has already earned `credit_ns` of work; what exceeds one permit is cut off, as it would
+    /// be a burst.
     pub(crate) fn emptied(burst_cells: NonZeroU32, credit_ns: u64) -> Self {
         let burst_cells = burst_cells.max(CELLS_PER_PERMIT);
         let burst_ns = u64::from(burst_cells.get()) * WORK_NS_PER_CELL;

@@ -1,1 +1,48 @@
-//! Pooled SMPP sessions over TCP and TLS.
+//! Pooled SMPP sessions over TCP and TLS: a [`connector::Connector`] for one carrier.
+//!
+//! ```text
+//! engine's turn ─► SmppConnector ─┬─► session 1: submit_sm ─► buffer ─► (TLS) ─► kernel, in the same call
+//!        ▲                        └─► session 2 …
+//!        │ wake                            ▲
+//!        └──────── events ◄── session task ┘ reads, timers, what the kernel did not take, connect and bind again
+//! ```
+//!
+//! One thread, no locks: the engine's turn and the session tasks share the pool by `Rc`, inside one `LocalSet`. One task owns one
+//! configured session over all its connections. Many PDUs go with each write and come with each read; answers to the carrier wait for
+//! the segments of the same turn and leave with them.
+//!
+//! Decided here: how a status reads as an outcome, how ids become canonical ([`IdRule`]), what is a receipt, when to try again
+//! ([`Backoff`], [`ConnectGate`]). The engine decides everything else.
+//!
+//! Limits, per session: the window ([`CarrierConfig::window_size`]), the receipt window, 4,096 timed-out requests that a late answer still
+//! settles, 256 KiB of outbound bytes for requests and 1 MiB for answers, one PDU of 65 KiB inbound. Per carrier: [`SESSIONS_MAX`], 65,536
+//! events that the engine has not taken (then no slot is offered and no session opened), one write of 16 KiB or 64 requests at a time.
+
+mod clock;
+mod config;
+mod connector;
+mod delivery;
+mod driver;
+mod end;
+mod flights;
+mod id_rule;
+mod inbox;
+mod live;
+mod pool;
+mod reconnect;
+mod request;
+mod text;
+mod tls;
+mod verdict;
+mod wire;
+
+pub use clock::Clock;
+pub use config::{
+    Addressing, BindMode, CarrierConfig, ClientCertificate, ConfigError, Credentials, HOSTS_MAX, RECEIPT_WINDOW_MAX,
+    ReconnectConfig, SESSIONS_MAX, TlsConfig, TonNpi, WINDOW_SIZE_MAX,
+};
+pub use connector::{SmppConnector, StartError};
+pub use id_rule::IdRule;
+pub use reconnect::{Backoff, Connect, ConnectGate, Jitter, Setback};
+pub use request::{STAMP_LEN, STAMP_TAG};
+pub use tls::TlsError;

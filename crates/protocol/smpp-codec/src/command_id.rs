@@ -106,11 +106,10 @@ impl CommandId {
     /// is not known to this codec (some of those, outbind and alert_notification, have no response).
     #[must_use]
     pub const fn response(self) -> Option<Self> {
-        match self {
-            Self::Other(_) => None,
-            known if known.is_response() => None,
-            known => Some(Self::from_u32(known.to_u32() | RESPONSE_BIT)),
+        if self.is_response() || matches!(self, Self::Other(_)) {
+            return None;
         }
+        Some(Self::from_u32(self.to_u32() | RESPONSE_BIT))
     }
 
     /// The name the specification gives the command; `unknown` for [`CommandId::Other`].

@@ -1,5 +1,10 @@
 //! What holds for every PDU and for all bytes.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic where it is"
+)]
+
 mod samples;
 
 use bytes::BytesMut;
@@ -58,7 +63,7 @@ fn exercise(input: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn decoding_undoes_encoding(sample in samples(1..=255, any_tlv()), sequence in any::<u32>()) {

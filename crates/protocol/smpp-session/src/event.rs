@@ -61,7 +61,8 @@ pub enum Event<'a> {
         sent_at_ns: u64,
     },
     /// The peer sent a data request that state and bind type allow. Answer with
-    /// [`Session::respond`](crate::Session::respond), in any order, any time.
+    /// [`Session::respond`](crate::Session::respond), in any order, any time. The session keeps no table of them: how
+    /// many may be open is the caller's limit, and [`Session::refuse`](crate::Session::refuse) its refusal.
     Request {
         /// To be echoed in the answer; all 32 bits are the peer's.
         sequence_number: u32,

@@ -7,7 +7,8 @@
 //! 1. [`Session::handle_bytes`] with what was read; many PDUs per call, events inline.
 //! 2. [`Session::submit`] and [`Session::respond`] as often as there is work.
 //! 3. one write of [`Session::transmit`], then [`Session::handle_transmitted`] with what the kernel took.
-//! 4. sleep until [`Session::poll_timeout`], then [`Session::handle_timeout`].
+//! 4. sleep until [`Session::poll_timeout`], read what has come, then [`Session::handle_timeout`]. In this order a driver
+//!    that woke up late times out nothing that was answered in time.
 //! 5. when the connection ends, for whatever reason: [`Session::close`].
 //!
 //! Each submitted request ends in exactly one of: answered, timed out (and then perhaps answered late, once), or handed

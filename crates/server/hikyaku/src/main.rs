@@ -1,3 +1,5 @@
 //! The hikyaku binary.
 
+mod config;
+
 fn main() {}

@@ -148,6 +148,12 @@ impl<'a> Tlvs<'a> {
             .map(|octets| u32::from_be_bytes(*octets))
     }
 
+    /// The value of a carrier's own parameter, by its raw tag (0x1400 to 0x3FFF; other tags are found too).
+    #[must_use]
+    pub fn vendor(self, tag: u16) -> Option<&'a [u8]> {
+        self.find(TlvTag::from_u16(tag))
+    }
+
     fn chunk<const N: usize>(self, tag: TlvTag) -> Option<&'a [u8; N]> {
         self.find(tag)
             .and_then(|value| <&[u8; N]>::try_from(value).ok())
@@ -195,6 +201,13 @@ mod tests {
         assert_eq!(tlvs.network_error_code(), None);
         assert_eq!(tlvs.sar_msg_ref_num(), None);
         assert_eq!(tlvs.congestion_state(), Some(90));
+    }
+
+    #[test]
+    fn a_carriers_own_parameter_is_raw() {
+        let tlvs = Tlvs::parse(&[0x14, 0x01, 0, 2, 0xDE, 0xAD]).unwrap();
+        assert_eq!(tlvs.vendor(0x1401), Some([0xDE, 0xAD].as_slice()));
+        assert_eq!(tlvs.vendor(0x1402), None);
     }
 
     #[test]

@@ -71,6 +71,15 @@ pub(crate) fn samples(
 }
 
 impl Sample {
+    /// True when [`Sample::with_pdu`] builds one of the three bind responses.
+    #[allow(
+        dead_code,
+        reason = "each test binary uses its own part of this module"
+    )]
+    pub(crate) fn is_bind_resp(&self) -> bool {
+        (4..=6).contains(&self.kind)
+    }
+
     /// Builds the PDU and hands it to `check`.
     pub(crate) fn with_pdu<R>(&self, check: impl FnOnce(&Pdu<'_>) -> R) -> R {
         let mut scratch = BytesMut::new();

@@ -42,13 +42,15 @@ impl Session {
     /// MC: takes the bind that `BindRequested` announced; the state is `Bound` afterwards.
     ///
     /// # Errors
-    /// Not an MC, no bind awaits a decision, or the answer has no form on the wire. Nothing was queued.
+    /// Not an MC, no bind awaits a decision, the peer does not read, or the answer has no form on the wire. Nothing was
+    /// queued.
     pub fn accept_bind(
         &mut self,
         response: BindResp<'_>,
         now_ns: u64,
     ) -> Result<BindType, ControlError> {
         let pending = self.pending_decision()?;
+        self.room_for_control()?;
         let pdu = match pending.bind_type {
             BindType::Transmitter => Pdu::BindTransmitterResp(response),
             BindType::Receiver => Pdu::BindReceiverResp(response),
@@ -64,9 +66,10 @@ impl Session {
     /// MC: refuses the bind that `BindRequested` announced; the state is `Open` again. `Ok` is sent as `BindFailed`.
     ///
     /// # Errors
-    /// Not an MC, or no bind awaits a decision.
+    /// Not an MC, no bind awaits a decision, or the peer does not read: one that binds and binds ends here.
     pub fn refuse_bind(&mut self, status: CommandStatus) -> Result<(), ControlError> {
         let pending = self.pending_decision()?;
+        self.room_for_control()?;
         let response_id = bind_response_id(pending.bind_type);
         let status = refusal(status, CommandStatus::BindFailed);
         self.transmit

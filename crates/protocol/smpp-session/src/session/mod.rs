@@ -393,3 +393,67 @@ fn is_data_answer(pdu: &Pdu<'_>) -> bool {
         | Pdu::DataSm(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Numbers that come round again; from outside this would take 2^31 requests.
+
+    use smpp_codec::SubmitSm;
+
+    use super::*;
+    use crate::config::BindType;
+
+    fn bound() -> Session {
+        let mut session = Session::new(SessionConfig::new(Role::Esme), 0).unwrap();
+        session.become_bound(BindType::Transceiver, 0);
+        session
+    }
+
+    fn submit(session: &mut Session, now_ns: u64) -> u32 {
+        let number = session
+            .submit(0, &Pdu::SubmitSm(SubmitSm::default()), now_ns)
+            .unwrap();
+        session.handle_transmitted(usize::MAX);
+        number
+    }
+
+    fn come_round(session: &mut Session) {
+        session.numbers = SequenceNumbers::starting_at(1);
+    }
+
+    #[test]
+    fn a_data_request_takes_no_number_that_is_in_flight_awaited_late_or_a_probe() {
+        let mut session = bound();
+        let timeout_ns = session.config.response_timeout_ns;
+        assert_eq!(submit(&mut session, 0), 1);
+        session.timers.start(Timer::EnquireLink, u64::MAX);
+        session.handle_timeout(timeout_ns, &mut |_: crate::Event<'_>| {});
+        assert_eq!(
+            (session.late_awaited(), submit(&mut session, timeout_ns)),
+            (1, 2)
+        );
+        session.timers.start(Timer::EnquireLink, timeout_ns);
+        session.handle_timeout(timeout_ns, &mut |_: crate::Event<'_>| {});
+        assert_eq!(session.probe.map(|probe| probe.sequence_number), Some(3));
+        come_round(&mut session);
+        assert_eq!(submit(&mut session, timeout_ns), 4);
+    }
+
+    #[test]
+    fn a_control_request_takes_none_of_them_either_but_needs_no_free_cell() {
+        let mut session = bound();
+        let timeout_ns = session.config.response_timeout_ns;
+        submit(&mut session, 0);
+        session.timers.start(Timer::EnquireLink, u64::MAX);
+        session.handle_timeout(timeout_ns, &mut |_: crate::Event<'_>| {});
+        submit(&mut session, timeout_ns);
+        come_round(&mut session);
+        assert_eq!(session.unbind(timeout_ns).unwrap(), 3);
+        session.numbers = SequenceNumbers::starting_at(2 + 32);
+        assert!(
+            session.window.is_cell_taken(2 + 32),
+            "a window of 10 has 32 cells"
+        );
+        assert_eq!(session.draw_number(), 2 + 32);
+    }
+}

@@ -245,6 +245,7 @@ impl Session {
                 Ok(())
             }
             Ok(other) => {
+                // Cannot be: the codec reads the body that the header names. A refusal is the safe answer.
                 debug_assert!(false, "the codec read a bind as {:?}", other.command_id());
                 self.answer_bodiless(frame, response_id, CommandStatus::BindFailed)
             }

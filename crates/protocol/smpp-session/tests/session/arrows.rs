@@ -277,6 +277,23 @@ fn any_pdu_proves_life_and_the_probe_may_be_answered_after_it() {
         61 * SECOND_NS,
     );
     assert_eq!(esme.counters().unsolicited_answers, 0);
+    let mut slow = bound_esme();
+    fire(&mut slow, 30 * SECOND_NS);
+    feed(
+        &mut slow,
+        &wire(&Pdu::EnquireLink, CommandStatus::Ok, 77),
+        40 * SECOND_NS,
+    );
+    assert_eq!(
+        fire(&mut slow, 70 * SECOND_NS),
+        [],
+        "the first probe was overtaken, so a second one goes out"
+    );
+    assert_eq!(slow.counters().enquire_links_sent, 2);
+    assert_eq!(
+        fire(&mut slow, 100 * SECOND_NS),
+        [Seen::CloseDue(CloseReason::LinkSilent)]
+    );
 }
 
 #[test]
@@ -315,6 +332,19 @@ fn inactivity_ends_a_session_that_only_keeps_the_link() {
         fire(&mut mc, 50 * SECOND_NS),
         [Seen::CloseDue(CloseReason::Inactive)]
     );
+}
+
+#[test]
+fn a_time_out_is_no_activity() {
+    let config = SessionConfig {
+        inactivity_ns: 40 * SECOND_NS,
+        ..SessionConfig::new(Role::Esme)
+    };
+    let mut esme = bound(config, BindType::Transceiver);
+    esme.submit(1, &submit_sm(b"x"), 0).unwrap();
+    write_all(&mut esme);
+    assert_eq!(fire(&mut esme, 30 * SECOND_NS), [Seen::TimedOut(1)]);
+    assert_eq!(esme.poll_timeout(), Some(40 * SECOND_NS));
 }
 
 #[test]
@@ -360,6 +390,9 @@ fn lost_framing_is_nacked_and_ends_the_session() {
             (mc.state(), mc.counters().nacks_sent),
             (SessionState::Closed, 1)
         );
+        let again = mc.handle_bytes(&bytes[length_at..], 0, &mut |_: smpp_session::Event<'_>| {});
+        assert!(matches!(again, Err(SessionError::Framing(_))));
+        assert_eq!(mc.counters().nacks_sent, 1, "one nack is enough");
     }
 }
 

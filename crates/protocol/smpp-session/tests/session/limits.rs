@@ -2,8 +2,8 @@
 
 use smpp_codec::{CommandId, CommandStatus, EncodeError, Pdu};
 use smpp_session::{
-    BindType, Lost, RespondError, Retry, Role, SEQUENCE_NUMBER_MAX, Session, SessionConfig,
-    SessionError, SessionState, SubmitError,
+    BindType, ControlError, Lost, RespondError, Retry, Role, SEQUENCE_NUMBER_MAX, Session,
+    SessionConfig, SessionError, SessionState, SubmitError,
 };
 
 use crate::link::{
@@ -128,6 +128,31 @@ fn a_peer_that_asks_and_never_reads_ends_at_the_second_bound() {
     assert!(matches!(
         refused,
         Some(RespondError::TransmitOverflow { .. })
+    ));
+    assert_eq!(mc.state(), SessionState::Closed);
+}
+
+#[test]
+fn a_peer_that_binds_and_never_reads_its_refusals_ends_too() {
+    let config = SessionConfig {
+        transmit_max_bytes: 16,
+        transmit_hard_max_bytes: 64,
+        ..SessionConfig::new(Role::Mc)
+    };
+    let mut mc = Session::new(config, 0).unwrap();
+    let bind = wire(&Pdu::BindReceiver(credentials()), OK, 1);
+    for _ in 0..4 {
+        assert_eq!(feed(&mut mc, &bind, 0).len(), 1);
+        mc.refuse_bind(CommandStatus::InvalidPassword).unwrap();
+    }
+    assert_eq!(feed(&mut mc, &bind, 0).len(), 1);
+    let refused = mc.refuse_bind(CommandStatus::InvalidPassword);
+    assert!(matches!(
+        refused,
+        Err(ControlError::TransmitOverflow {
+            waiting_bytes: 64,
+            ..
+        })
     ));
     assert_eq!(mc.state(), SessionState::Closed);
 }

@@ -180,10 +180,7 @@ impl Script {
 
     fn check(&self) {
         assert!(self.session.in_flight() <= WINDOW_SIZE);
-        assert_eq!(
-            self.session.in_flight() as usize,
-            self.ledger.count(Fate::InFlight)
-        );
+        assert_eq!(self.session.in_flight() as usize, self.ledger.in_flight());
         let ends = self
             .seen
             .iter()
@@ -207,7 +204,7 @@ impl Script {
         for correlation in lost.uncertain {
             self.ledger.settle(correlation, Fate::Uncertain);
         }
-        assert_eq!(self.ledger.count(Fate::InFlight), 0);
+        assert_eq!(self.ledger.in_flight(), 0);
     }
 }
 

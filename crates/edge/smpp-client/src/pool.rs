@@ -1,0 +1,184 @@
+//! What the connector and its session tasks share. All of it lives on one thread.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use connector::{ConnectorEvent, ConnectorStatus, SessionNo};
+use smpp_session::BindType;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::{BindMode, CarrierConfig};
+use crate::end::SessionEnd;
+use crate::live::{Cause, Live, SCRATCH_BYTES, Turn};
+use crate::reconnect::ConnectGate;
+use crate::tls::TlsConnector;
+
+/// Events that may wait for the engine before no further slot is offered and no session is opened.
+pub(crate) const EVENTS_MAX: usize = 65_536;
+
+/// Sessions are numbered over the whole process, over all carriers and threads; there is one such count, so it is a static.
+static SESSIONS_OPENED: AtomicU32 = AtomicU32::new(0);
+
+/// One carrier's sessions and what they report.
+pub(crate) struct Pool {
+    pub(crate) config: CarrierConfig,
+    pub(crate) tls: Option<TlsConnector>,
+    pub(crate) clock: Clock,
+    pub(crate) links: Vec<Link>,
+    pub(crate) gate: RefCell<ConnectGate>,
+    pub(crate) events: RefCell<Vec<ConnectorEvent>>,
+    pub(crate) draining: Cell<bool>,
+    pub(crate) reconnects: Cell<u64>,
+    receiver_missing: Cell<bool>,
+    scratch: RefCell<Box<[u8]>>,
+    wake: Rc<dyn Fn()>,
+}
+
+/// One configured session: the place that connections of it come and go in.
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) bind_type: BindType,
+    /// The connection, while there is one.
+    pub(crate) live: RefCell<Option<Live>>,
+    /// The number of the bound session, 0 when there is none; beside `live` so that a search need not look inside.
+    pub(crate) number: Cell<u32>,
+    /// Whether the last bind was refused for good.
+    pub(crate) bind_fatal: Cell<bool>,
+    /// Whether its task has ended.
+    pub(crate) ended: Cell<bool>,
+    /// Wakes its task.
+    pub(crate) notify: Notify,
+}
+
+impl Pool {
+    pub(crate) fn new(config: CarrierConfig, tls: Option<TlsConnector>, wake: Rc<dyn Fn()>) -> Self {
+        Self {
+            tls,
+            clock: Clock,
+            links: links(&config),
+            gate: RefCell::new(ConnectGate::new(&config.reconnect)),
+            events: RefCell::new(Vec::new()),
+            draining: Cell::new(false),
+            reconnects: Cell::new(0),
+            receiver_missing: Cell::new(false),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            wake,
+            config,
+        }
+    }
+
+    /// Tells the engine that there is something for it.
+    pub(crate) fn wake(&self) {
+        (self.wake)();
+    }
+
+    /// The place of a bound session.
+    pub(crate) fn link_of(&self, session: SessionNo) -> Option<&Link> {
+        self.links.iter().find(|link| link.number.get() == session.0 && session.0 != 0)
+    }
+
+    /// Lets the session of a place do what is due; the engine is woken when that gave it something to do.
+    pub(crate) fn step(&self, link: &Link, cause: Cause) -> Option<SessionEnd> {
+        let mut slot = link.live.borrow_mut();
+        let live = slot.as_mut()?;
+        let mut events = self.events.borrow_mut();
+        let (events_before, blocked_before) = (events.len(), live.is_blocked());
+        let end = live.step(
+            cause,
+            &mut Turn {
+                config: &self.config,
+                events: &mut events,
+                scratch: &mut self.scratch.borrow_mut(),
+                now_ns: self.clock.mono_ns(),
+                draining: self.draining.get(),
+                next_number: &next_session_number,
+            },
+        );
+        let news = events.len() > events_before || (blocked_before && !live.is_blocked());
+        let bound = live.book.number.filter(|session| session.0 != link.number.get());
+        drop((slot, events));
+        if let Some(session) = bound {
+            link.number.set(session.0);
+            link.bind_fatal.set(false);
+            tracing::info!(carrier = %self.config.name, session = session.0, bind = ?link.bind_type, "session bound");
+            self.note_receivers();
+        }
+        if news {
+            self.wake();
+        }
+        end
+    }
+
+    /// Takes the connection out of its place and reports what it lost.
+    pub(crate) fn close(&self, link: &Link) -> Option<u64> {
+        let live = link.live.borrow_mut().take()?;
+        let now_ns = self.clock.mono_ns();
+        let bound_ns = live.book.bound_ns.map(|bound_ns| now_ns.saturating_sub(bound_ns));
+        link.number.set(0);
+        live.close(now_ns, &mut self.events.borrow_mut());
+        self.note_receivers();
+        self.wake();
+        bound_ns
+    }
+
+    pub(crate) fn status(&self) -> ConnectorStatus {
+        let mut status = ConnectorStatus {
+            sessions_configured: self.config.sessions_total(),
+            reconnects: self.reconnects.get(),
+            ..ConnectorStatus::default()
+        };
+        for link in &self.links {
+            status.bind_fatal |= link.bind_fatal.get();
+            let live = link.live.borrow();
+            let Some(live) = live.as_ref() else { continue };
+            status.in_flight += live.session.in_flight();
+            if live.may_carry() {
+                status.sessions_bound += 1;
+                status.window += self.config.window_size;
+            }
+            if live.bound_as().is_some_and(BindType::may_deliver) {
+                status.sessions_receiving += 1;
+            }
+        }
+        status.receiver_missing = status.sessions_bound > 0 && status.sessions_receiving == 0;
+        status
+    }
+
+    /// Says so once when receipts can no longer come in while segments still go out, and once when they can again.
+    fn note_receivers(&self) {
+        let missing = self.status().receiver_missing;
+        if missing == self.receiver_missing.replace(missing) {
+            return;
+        }
+        if missing {
+            tracing::warn!(carrier = %self.config.name, "transmitter without receiver: receipts cannot come in");
+        } else {
+            tracing::info!(carrier = %self.config.name, "receipts can come in again, or nothing goes out");
+        }
+    }
+}
+
+fn next_session_number() -> SessionNo {
+    SessionNo(SESSIONS_OPENED.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+}
+
+/// Receivers come first, so that at the start receipts can come in before segments go out.
+fn links(config: &CarrierConfig) -> Vec<Link> {
+    let (receivers, carriers) = match config.bind {
+        BindMode::Transceiver => (0, BindType::Transceiver),
+        BindMode::TransmitterReceiver => (config.receiver_sessions, BindType::Transmitter),
+    };
+    let bind_type = |index| if index < receivers { BindType::Receiver } else { carriers };
+    let link = |index| Link {
+        index,
+        bind_type: bind_type(index),
+        live: RefCell::new(None),
+        number: Cell::new(0),
+        bind_fatal: Cell::new(false),
+        ended: Cell::new(false),
+        notify: Notify::new(),
+    };
+    (0..config.sessions_total()).map(link).collect()
+}

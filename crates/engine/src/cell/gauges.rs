@@ -1,0 +1,56 @@
+use hdrhistogram::Histogram;
+use message::Now;
+
+use super::group::Work;
+use crate::stats::Percentiles;
+
+/// Longest latency told apart, in microseconds: an hour.
+const LONGEST_US: u64 = 3_600_000_000;
+
+/// How long messages of one lane waited, since the start.
+#[derive(Debug)]
+pub(crate) struct LaneLatency {
+    /// From when nobody was before it until it was popped to be written.
+    head_of_line: Histogram<u64>,
+    /// From its durable admission (its entry into the lane) until it was popped to be written.
+    admit_to_write: Histogram<u64>,
+    /// Since the last drain, for metrics: microseconds.
+    pub(crate) recent_us: Vec<u32>,
+}
+
+/// Samples kept between two drains for metrics; further ones are in the histograms only.
+const RECENT_MAX: usize = 4_096;
+
+impl LaneLatency {
+    pub(crate) fn new() -> Self {
+        Self {
+            head_of_line: histogram(),
+            admit_to_write: histogram(),
+            recent_us: Vec::new(),
+        }
+    }
+
+    pub(crate) fn popped(&mut self, work: &Work, head_since_ns: u64, now: Now) {
+        let since_us = |ns: u64| now.mono_ns.saturating_sub(ns) / 1_000;
+        // It cannot have been first before it was there.
+        self.head_of_line.saturating_record(since_us(head_since_ns.max(work.queued_ns)));
+        let waited_us = since_us(work.queued_ns);
+        self.admit_to_write.saturating_record(waited_us);
+        if self.recent_us.len() < RECENT_MAX {
+            self.recent_us.push(u32::try_from(waited_us).unwrap_or(u32::MAX));
+        }
+    }
+
+    pub(crate) fn head_of_line(&self) -> Percentiles {
+        Percentiles::of_us(&self.head_of_line)
+    }
+
+    pub(crate) fn admit_to_write(&self) -> Percentiles {
+        Percentiles::of_us(&self.admit_to_write)
+    }
+}
+
+pub(crate) fn histogram() -> Histogram<u64> {
+    // Three significant digits up to an hour: 2 % of a microsecond's neighbour is all a reader can use.
+    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are constants within what the crate allows")
+}

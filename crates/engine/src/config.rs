@@ -1,0 +1,134 @@
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use connector::Connector;
+use message::{CarrierId, Category, Now, Slug, TenantId};
+use partition::Limits as PartitionLimits;
+use routing::RouteTable;
+use throttle::Contract;
+
+/// Makes the connectors, on the shard's thread. They call the given closure whenever a turn may have something to do: an event is waiting or
+/// a slot became free.
+pub type ConnectorFactory = Box<dyn FnOnce(Rc<dyn Fn()>) -> Vec<Box<dyn Connector>> + Send>;
+
+/// What the engine needs to know of a carrier.
+#[derive(Clone, Debug)]
+pub struct CarrierConfig {
+    /// Its permanent name.
+    pub name: Slug,
+    /// Segments a second; `None` for as many as its windows carry.
+    pub contract: Option<Contract>,
+}
+
+/// What the engine needs to know of a tenant.
+#[derive(Clone, Debug)]
+pub struct TenantConfig {
+    /// Its permanent name.
+    pub name: Slug,
+    /// Its share of a lane, 1 and up.
+    pub weight: u32,
+    /// Otp submissions a second; `None` for no limit of its own.
+    pub otp_per_second: Option<u32>,
+}
+
+/// Bounds of the engine.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Messages that may wait in the lanes.
+    pub messages: u64,
+    /// Bytes they may hold.
+    pub bytes: u64,
+    /// Receipts that may be awaited.
+    pub receipts_awaited: u64,
+    /// Submissions that may wait for the shard.
+    pub intake_slots: usize,
+    /// Events kept for watchers.
+    pub events: usize,
+    /// Partitions; fixed for the life of a data directory.
+    pub partitions: u16,
+    /// Bounds of each partition.
+    pub partition: PartitionLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages: 1_000_000,
+            bytes: 512 << 20,
+            receipts_awaited: 4_000_000,
+            intake_slots: 16_384,
+            events: 262_144,
+            partitions: 16,
+            partition: PartitionLimits::default(),
+        }
+    }
+}
+
+/// Everything the engine needs.
+pub struct EngineConfig {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Bounds.
+    pub limits: Limits,
+    /// The carriers, in the order of their connectors.
+    pub carriers: Vec<CarrierConfig>,
+    /// The tenants.
+    pub tenants: Vec<TenantConfig>,
+    /// Which carriers may pull which messages.
+    pub routes: RouteTable,
+    /// How long a message is worth sending unless the client says otherwise, in milliseconds, by [`Category`] in the order of
+    /// [`message::CATEGORIES`].
+    pub valid_for_ms: [u64; 4],
+    /// The lane of each category, in the same order.
+    pub lanes: [message::Lane; 4],
+    /// The furthest `send_at`, in milliseconds from admission.
+    pub send_at_horizon_ms: u64,
+    /// Rises with every change of configuration.
+    pub config_version: u32,
+    /// Both clocks, read together.
+    pub clock: fn() -> Now,
+    /// Makes the connectors.
+    pub connectors: ConnectorFactory,
+}
+
+impl EngineConfig {
+    /// The place of a category in this configuration's tables.
+    #[must_use]
+    pub fn category_index(category: Category) -> usize {
+        match category {
+            Category::Otp => 0,
+            Category::Alert => 1,
+            Category::Transactional => 2,
+            Category::Promotional => 3,
+        }
+    }
+}
+
+impl std::fmt::Debug for EngineConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineConfig")
+            .field("dir", &self.dir)
+            .field("limits", &self.limits)
+            .field("carriers", &self.carriers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Validity per category unless configured: otp 5 min, alert 1 h, transactional 24 h, promotional 48 h.
+pub const VALID_FOR_MS: [u64; 4] = [300_000, 3_600_000, 86_400_000, 172_800_000];
+
+impl CarrierConfig {
+    /// The carrier's number.
+    #[must_use]
+    pub fn id(&self) -> CarrierId {
+        CarrierId::of(&self.name)
+    }
+}
+
+impl TenantConfig {
+    /// The tenant's number.
+    #[must_use]
+    pub fn id(&self) -> TenantId {
+        TenantId::of(&self.name)
+    }
+}

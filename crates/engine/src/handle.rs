@@ -1,0 +1,138 @@
+use std::sync::Arc;
+
+use message::{CarrierId, MessageId, Submission, TenantId};
+use partition::{CancelVerdict, MessageView};
+use tokio::sync::oneshot;
+
+use crate::caller::{Caller, Refusal};
+use crate::control::Control;
+use crate::events::{PositionLost, Watcher};
+use crate::inbound::InboundWatcher;
+use crate::reply::ReplyTo;
+use crate::shared::{Life, Shared};
+use crate::stats::EngineStats;
+
+/// All that the outside sees of the engine. Cheap to clone; every call is safe from any thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Submits, refusing at once when there is no room. `Ok` means that exactly one answer follows on the sink of `reply`.
+    ///
+    /// # Errors
+    /// The [`Refusal`]; nothing of the submission was kept.
+    pub fn try_submit(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        reply: ReplyTo,
+    ) -> Result<(), Refusal> {
+        let now = (self.shared.config.clock)();
+        let refused = |refusal: Refusal| {
+            self.shared.metrics.refused(refusal.reason);
+            refusal
+        };
+        let checked = self.shared.check(caller, submission, now).map_err(refused)?;
+        self.shared
+            .hand_over(checked, reply, now)
+            .map_err(|(reason, _, _)| refused(Refusal::of(reason)))
+    }
+
+    /// Submits, waiting while there is no room. `Ok` means that exactly one answer follows on the sink of `reply`.
+    ///
+    /// # Errors
+    /// The [`Refusal`], for anything that waiting cannot help; nothing of the submission was kept.
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        submission: Submission,
+        reply: ReplyTo,
+    ) -> Result<(), Refusal> {
+        let now = (self.shared.config.clock)();
+        let submitted = match self.shared.check(caller, submission, now) {
+            Ok(checked) => self.shared.hand_over_waiting(checked, reply).await,
+            Err(refusal) => Err(refusal),
+        };
+        submitted.inspect_err(|refusal| self.shared.metrics.refused(refusal.reason))
+    }
+
+    /// A message of this tenant, live or lately finished.
+    pub async fn find(&self, tenant: TenantId, id: MessageId) -> Option<MessageView> {
+        self.ask(|answer| Control::Find { tenant, id, answer }).await?
+    }
+
+    /// Cancels a message of this tenant, if nothing of it was written yet.
+    pub async fn cancel(&self, tenant: TenantId, id: MessageId) -> CancelVerdict {
+        self.ask(|answer| Control::Cancel { tenant, id, answer })
+            .await
+            .unwrap_or(CancelVerdict::Unknown)
+    }
+
+    /// Follows events from a position on, or from now on.
+    ///
+    /// # Errors
+    /// When the position is no longer held, or was never given out.
+    pub fn watch(&self, from: Option<u64>) -> Result<Watcher, PositionLost> {
+        self.shared.events.watch(from).map(Watcher)
+    }
+
+    /// Follows inbound messages: first all that nobody has acknowledged.
+    #[must_use]
+    pub fn inbound(&self) -> InboundWatcher {
+        InboundWatcher {
+            store: Arc::clone(&self.shared.inbound),
+            seen: 0,
+        }
+    }
+
+    /// Takes an inbound message over; durable when this returns. `false` when it was not waiting (any more).
+    pub async fn acknowledge_inbound(&self, id: MessageId) -> bool {
+        self.ask(|answer| Control::AcknowledgeInbound { id, answer })
+            .await
+            .unwrap_or(false)
+    }
+
+    /// A number of this run, for positions that must not be mistaken for another run's.
+    #[must_use]
+    pub fn boot(&self) -> u64 {
+        self.shared.boot
+    }
+
+    /// A carrier's configured name.
+    #[must_use]
+    pub fn carrier_name(&self, id: CarrierId) -> Option<&str> {
+        self.shared.carrier_name(id)
+    }
+
+    /// Where the engine is in its life.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        self.shared.life()
+    }
+
+    /// Latencies and counts since the start; `None` once the engine has stopped.
+    pub async fn stats(&self) -> Option<EngineStats> {
+        self.ask(|answer| Control::Stats { answer }).await
+    }
+
+    /// Asks the shard, waiting for a free slot if need be; `None` when the engine has stopped.
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        let control = request(sender);
+        loop {
+            if self.shared.life() == Life::Stopped {
+                return None;
+            }
+            let space = self.shared.intake_space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            if let Ok(slot) = self.shared.control.try_reserve() {
+                slot.push(control);
+                return receiver.await.ok();
+            }
+            space.await;
+        }
+    }
+}

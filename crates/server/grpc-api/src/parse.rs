@@ -1,0 +1,414 @@
+//! Wire form to [`Submission`], every field checked; all that is wrong is said at once.
+
+use bytes::Bytes;
+use engine::{Refusal, Violation};
+use message::{
+    BATCH_ID_MAX_BYTES, CONTEXT_MAX_BYTES, Category, IDEMPOTENCY_KEY_MAX_BYTES, LABELS_MAX,
+    MessageId, Msisdn, Reason, ReceiptWanted, SenderId, Submission, TEXT_MAX_BYTES,
+};
+use tonic::Status;
+
+use crate::limits::{LABEL_MAX_BYTES, RECIPIENT_KEY_MAX_BYTES, VALID_FOR_MAX};
+use crate::{answer, v1};
+
+/// Parses a submission.
+///
+/// # Errors
+/// A refusal for [`Reason::InvalidArgument`] that lists every field that is missing, malformed or out of range.
+pub(crate) fn submission(wire: Option<v1::Submission>) -> Result<Submission, Refusal> {
+    let mut wrong = Violations::default();
+    let parsed = match wire {
+        Some(wire) => fields(wire, &mut wrong),
+        None => wrong.add("submission", "is missing: every submission must be set"),
+    };
+    match parsed {
+        Some(submission) if wrong.0.is_empty() => Ok(submission),
+        _ => Err(Refusal {
+            reason: Reason::InvalidArgument,
+            retry_after_ms: None,
+            violations: wrong.0,
+            existing: None,
+        }),
+    }
+}
+
+/// Parses the id of a message.
+///
+/// # Errors
+/// INVALID_ARGUMENT naming `field`.
+pub(crate) fn message_id(field: &'static str, text: &str) -> Result<MessageId, Status> {
+    text.parse()
+        .map_err(|error| answer::invalid(field, format!("is not the id of a message: {error}")))
+}
+
+fn fields(wire: v1::Submission, wrong: &mut Violations) -> Option<Submission> {
+    let (recipient, recipient_key) = recipient(wire.recipient, wrong);
+    let sms = content(wire.content, wrong);
+    let category = category(wire.category, wrong);
+    let receipt_wanted = receipt_wanted(wire.receipt_wanted, wrong);
+    let valid_for_ms = wire.valid_for.and_then(|span| valid_for_ms(&span, wrong));
+    let send_at_ms = wire.send_at.and_then(|time| send_at_ms(&time, wrong));
+    let idempotency_key = wrong.text(
+        "idempotency_key",
+        wire.idempotency_key,
+        IDEMPOTENCY_KEY_MAX_BYTES,
+    );
+    let batch_id = wrong.text("batch_id", wire.batch_id, BATCH_ID_MAX_BYTES);
+    if wire.context.len() > CONTEXT_MAX_BYTES {
+        wrong.too_long("context", wire.context.len(), CONTEXT_MAX_BYTES);
+    }
+    check_labels(&wire.labels, wrong);
+    let (text, sender) = sms?;
+    Some(Submission {
+        recipient: recipient?,
+        recipient_key,
+        sender: sender?,
+        category: category?,
+        text,
+        receipt_wanted: receipt_wanted?,
+        valid_for_ms,
+        send_at_ms,
+        idempotency_key,
+        batch_id,
+        // A copy: the decoded context is a slice of the whole request, which it would keep in memory as long as the message lives.
+        context: Bytes::copy_from_slice(&wire.context),
+        labels: wire
+            .labels
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect(),
+    })
+}
+
+fn recipient(
+    wire: Option<v1::Recipient>,
+    wrong: &mut Violations,
+) -> (Option<Msisdn>, Option<Box<str>>) {
+    let wire = wire.unwrap_or_default();
+    let key = wrong.text("recipient.key", wire.key, RECIPIENT_KEY_MAX_BYTES);
+    let msisdn = match wire.msisdn.parse() {
+        Ok(msisdn) => Some(msisdn),
+        Err(_) if wire.msisdn.is_empty() => wrong.add(
+            "recipient.msisdn",
+            "is missing: an SMS needs the recipient's E.164 number, such as +819012345678",
+        ),
+        Err(error) => wrong.add("recipient.msisdn", format!("is malformed: {error}")),
+    };
+    (msisdn, key)
+}
+
+fn content(wire: Option<v1::Content>, wrong: &mut Violations) -> Option<(Bytes, Option<SenderId>)> {
+    let Some(sms) = wire.and_then(|content| content.sms) else {
+        return wrong.add(
+            "content.sms",
+            "is missing: this release sends SMS only, so text and sender are required",
+        );
+    };
+    if sms.text.is_empty() {
+        wrong.add::<()>("content.sms.text", "is empty: at least one character");
+    } else if sms.text.len() > TEXT_MAX_BYTES {
+        wrong.too_long("content.sms.text", sms.text.len(), TEXT_MAX_BYTES);
+    }
+    let sender = match sms.sender.parse() {
+        Ok(sender) => Some(sender),
+        Err(error) => wrong.add(
+            "content.sms.sender",
+            if sms.sender.is_empty() {
+                format!("is missing: {error}")
+            } else {
+                format!("is malformed: {error}")
+            },
+        ),
+    };
+    Some((Bytes::from(sms.text), sender))
+}
+
+fn category(number: i32, wrong: &mut Violations) -> Option<Category> {
+    match v1::Category::try_from(number) {
+        Ok(v1::Category::Otp) => Some(Category::Otp),
+        Ok(v1::Category::Alert) => Some(Category::Alert),
+        Ok(v1::Category::Transactional) => Some(Category::Transactional),
+        Ok(v1::Category::Promotional) => Some(Category::Promotional),
+        Ok(v1::Category::Unspecified) => wrong.add(
+            "category",
+            "is missing: one of CATEGORY_OTP, CATEGORY_ALERT, CATEGORY_TRANSACTIONAL, CATEGORY_PROMOTIONAL",
+        ),
+        Err(_) => wrong.add(
+            "category",
+            format!(
+                "{number} is not known: one of CATEGORY_OTP (1), CATEGORY_ALERT (2), CATEGORY_TRANSACTIONAL (3), CATEGORY_PROMOTIONAL (4)"
+            ),
+        ),
+    }
+}
+
+fn receipt_wanted(number: i32, wrong: &mut Violations) -> Option<ReceiptWanted> {
+    match v1::ReceiptWanted::try_from(number) {
+        Ok(v1::ReceiptWanted::Unspecified | v1::ReceiptWanted::Always) => {
+            Some(ReceiptWanted::Always)
+        }
+        Ok(v1::ReceiptWanted::OnFailure) => Some(ReceiptWanted::OnFailure),
+        Ok(v1::ReceiptWanted::Never) => Some(ReceiptWanted::Never),
+        Err(_) => wrong.add(
+            "receipt_wanted",
+            format!(
+                "{number} is not known: one of RECEIPT_WANTED_ALWAYS (1), RECEIPT_WANTED_ON_FAILURE (2), RECEIPT_WANTED_NEVER (3)"
+            ),
+        ),
+    }
+}
+
+fn valid_for_ms(span: &prost_types::Duration, wrong: &mut Violations) -> Option<u64> {
+    let allowed = VALID_FOR_MAX.as_millis();
+    let ms = u64::try_from(span.seconds)
+        .ok()
+        .zip(u64::try_from(span.nanos).ok())
+        .and_then(|(seconds, nanos)| seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000));
+    match ms {
+        Some(ms) if ms > 0 && u128::from(ms) <= allowed => Some(ms),
+        _ => wrong.add(
+            "valid_for",
+            format!(
+                "{} s and {} ns is out of range: 1 ms to {} s",
+                span.seconds,
+                span.nanos,
+                VALID_FOR_MAX.as_secs()
+            ),
+        ),
+    }
+}
+
+fn send_at_ms(time: &prost_types::Timestamp, wrong: &mut Violations) -> Option<u64> {
+    /// The last second of the year 9999, the end of what a Timestamp may say.
+    const LAST_SECOND: u64 = 253_402_300_799;
+    let seconds = u64::try_from(time.seconds)
+        .ok()
+        .filter(|s| *s <= LAST_SECOND);
+    let nanos = u64::try_from(time.nanos)
+        .ok()
+        .filter(|n| *n < 1_000_000_000);
+    match seconds.zip(nanos) {
+        Some((seconds, nanos)) => Some(seconds * 1_000 + nanos / 1_000_000),
+        None => wrong.add(
+            "send_at",
+            format!(
+                "{} s and {} ns is out of range: the years 1970 to 9999, with 0 to 999999999 ns",
+                time.seconds, time.nanos
+            ),
+        ),
+    }
+}
+
+fn check_labels(labels: &std::collections::BTreeMap<String, String>, wrong: &mut Violations) {
+    if labels.len() > LABELS_MAX {
+        wrong.add::<()>(
+            "labels",
+            format!("has {} labels: at most {LABELS_MAX}", labels.len()),
+        );
+    }
+    let fits = |(key, value): (&String, &String)| {
+        !key.is_empty() && key.len() <= LABEL_MAX_BYTES && value.len() <= LABEL_MAX_BYTES
+    };
+    if !labels.iter().all(fits) {
+        wrong.add::<()>(
+            "labels",
+            format!(
+                "has a key or value of the wrong length: keys of 1 to {LABEL_MAX_BYTES} octets, values of at most {LABEL_MAX_BYTES}"
+            ),
+        );
+    }
+}
+
+#[derive(Default)]
+struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Notes what is wrong; returns nothing, in the type the caller has no value of.
+    fn add<T>(&mut self, field: &'static str, description: impl Into<String>) -> Option<T> {
+        self.0.push(Violation {
+            field,
+            description: description.into(),
+        });
+        None
+    }
+
+    fn too_long(&mut self, field: &'static str, bytes: usize, max_bytes: usize) {
+        self.add::<()>(field, format!("has {bytes} octets: at most {max_bytes}"));
+    }
+
+    fn text(&mut self, field: &'static str, text: String, max_bytes: usize) -> Option<Box<str>> {
+        if text.len() > max_bytes {
+            self.too_long(field, text.len(), max_bytes);
+        }
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sound() -> v1::Submission {
+        v1::Submission {
+            recipient: Some(v1::Recipient {
+                key: "user-7".into(),
+                msisdn: "+819012345678".into(),
+            }),
+            content: Some(v1::Content {
+                sms: Some(v1::SmsContent {
+                    text: "Your code is 123456".into(),
+                    sender: "Hikyaku".into(),
+                }),
+            }),
+            category: v1::Category::Otp.into(),
+            receipt_wanted: v1::ReceiptWanted::Unspecified.into(),
+            valid_for: Some(prost_types::Duration {
+                seconds: 90,
+                nanos: 5_000_000,
+            }),
+            send_at: Some(prost_types::Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 250_000_000,
+            }),
+            idempotency_key: "once".into(),
+            batch_id: "monday".into(),
+            context: Bytes::from_static(b"\x00\xff"),
+            labels: BTreeMap::from([("team".to_owned(), "login".to_owned())]),
+        }
+    }
+
+    fn fields_refused(wire: v1::Submission) -> Vec<&'static str> {
+        let refusal = submission(Some(wire)).unwrap_err();
+        assert_eq!(refusal.reason, Reason::InvalidArgument);
+        assert!(refusal.violations.iter().all(|v| !v.description.is_empty()));
+        refusal.violations.iter().map(|v| v.field).collect()
+    }
+
+    #[test]
+    fn every_field_arrives() {
+        let parsed = submission(Some(sound())).unwrap();
+        let expected = Submission {
+            recipient: "819012345678".parse().unwrap(),
+            recipient_key: Some("user-7".into()),
+            sender: SenderId::Alphanumeric("Hikyaku".into()),
+            category: Category::Otp,
+            text: Bytes::from_static(b"Your code is 123456"),
+            receipt_wanted: ReceiptWanted::Always,
+            valid_for_ms: Some(90_005),
+            send_at_ms: Some(1_700_000_000_250),
+            idempotency_key: Some("once".into()),
+            batch_id: Some("monday".into()),
+            context: Bytes::from_static(b"\x00\xff"),
+            labels: vec![("team".into(), "login".into())],
+        };
+        assert_eq!(parsed, expected);
+    }
+
+    #[test]
+    fn what_may_be_left_out_takes_its_default() {
+        let parsed = submission(Some(v1::Submission {
+            recipient: Some(v1::Recipient {
+                key: String::new(),
+                msisdn: "819012345678".into(),
+            }),
+            content: sound().content,
+            category: v1::Category::Promotional.into(),
+            ..v1::Submission::default()
+        }))
+        .unwrap();
+        assert_eq!(parsed.recipient_key, None);
+        assert_eq!(parsed.receipt_wanted, ReceiptWanted::Always);
+        assert_eq!((parsed.valid_for_ms, parsed.send_at_ms), (None, None));
+        assert_eq!((parsed.idempotency_key, parsed.batch_id), (None, None));
+        assert!(parsed.context.is_empty() && parsed.labels.is_empty());
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_said_at_once() {
+        assert_eq!(
+            fields_refused(v1::Submission::default()),
+            ["recipient.msisdn", "content.sms", "category"]
+        );
+        let refusal = submission(None).unwrap_err();
+        assert_eq!(refusal.violations[0].field, "submission");
+    }
+
+    #[test]
+    fn each_limit_is_refused_by_its_field() {
+        type Spoil = fn(&mut v1::Submission);
+        fn sms(wire: &mut v1::Submission) -> &mut v1::SmsContent {
+            wire.content
+                .get_or_insert_default()
+                .sms
+                .get_or_insert_default()
+        }
+        let cases: [(&str, Spoil); 14] = [
+            ("recipient.msisdn", |w| {
+                w.recipient.get_or_insert_default().msisdn = "0123".into();
+            }),
+            ("recipient.key", |w| {
+                w.recipient.get_or_insert_default().key = "k".repeat(RECIPIENT_KEY_MAX_BYTES + 1);
+            }),
+            ("content.sms.text", |w| sms(w).text.clear()),
+            ("content.sms.text", |w| {
+                sms(w).text = "x".repeat(TEXT_MAX_BYTES + 1)
+            }),
+            ("content.sms.sender", |w| {
+                sms(w).sender = "TwelveLetter".into()
+            }),
+            ("category", |w| w.category = 99),
+            ("receipt_wanted", |w| w.receipt_wanted = -1),
+            ("idempotency_key", |w| {
+                w.idempotency_key = "i".repeat(IDEMPOTENCY_KEY_MAX_BYTES + 1);
+            }),
+            ("batch_id", |w| {
+                w.batch_id = "b".repeat(BATCH_ID_MAX_BYTES + 1)
+            }),
+            ("context", |w| {
+                w.context = vec![0; CONTEXT_MAX_BYTES + 1].into()
+            }),
+            ("labels", |w| {
+                w.labels = (0..=LABELS_MAX)
+                    .map(|n| (n.to_string(), String::new()))
+                    .collect();
+            }),
+            ("labels", |w| {
+                w.labels.insert(String::new(), String::new());
+            }),
+            ("send_at", |w| {
+                w.send_at = Some(prost_types::Timestamp {
+                    seconds: -1,
+                    nanos: 0,
+                });
+            }),
+            ("valid_for", |w| {
+                w.valid_for = Some(prost_types::Duration {
+                    seconds: 0,
+                    nanos: 999_999,
+                });
+            }),
+        ];
+        for (field, spoil) in cases {
+            let mut wire = sound();
+            spoil(&mut wire);
+            assert_eq!(fields_refused(wire), [field]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_span_or_time_on_the_wire_overflows(seconds in any::<i64>(), nanos in any::<i32>()) {
+            let mut wrong = Violations::default();
+            if let Some(ms) = valid_for_ms(&prost_types::Duration { seconds, nanos }, &mut wrong) {
+                prop_assert!((1..=30 * 24 * 3_600 * 1_000).contains(&ms));
+            }
+            if let Some(ms) = send_at_ms(&prost_types::Timestamp { seconds, nanos }, &mut wrong) {
+                prop_assert_eq!(ms / 1_000, seconds.unsigned_abs());
+            }
+        }
+    }
+}

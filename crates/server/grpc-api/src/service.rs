@@ -1,0 +1,315 @@
+//! The calls of the contract, each a few lines: who asks, parse, ask the engine, answer.
+
+use std::sync::Arc;
+
+use engine::{CancelVerdict, Handle, Refusal, ReplySink, ReplyTo};
+use message::{MessageState, Submission};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use crate::auth::{CallerDirectory, CallerEntry, InboundAccess};
+use crate::limits::{ACKNOWLEDGEMENTS_MAX, STREAMS_MAX, SUBMISSIONS_PER_REQUEST_MAX};
+use crate::phase::{Phase, PhaseTeller};
+use crate::v1::dispatch_server::Dispatch;
+use crate::{answer, inbound, parse, progress, submit_stream, v1, watch};
+
+/// The service: the engine, who may use it, and its long calls.
+#[derive(Clone)]
+pub struct Service {
+    engine: Handle,
+    callers: CallerDirectory,
+    phases: PhaseTeller,
+    streams: Arc<Semaphore>,
+}
+
+/// A long call's responses.
+pub(crate) type Responses<T> = ReceiverStream<Result<T, Status>>;
+
+/// What a long call needs of the service.
+pub(crate) struct LongCall {
+    pub(crate) engine: Handle,
+    pub(crate) caller: Arc<CallerEntry>,
+    pub(crate) phases: PhaseTeller,
+    /// The call's place among [`STREAMS_MAX`], given back when it ends.
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+/// What to do with a submission that the engine has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnFull {
+    Refuse,
+    Wait,
+}
+
+impl Service {
+    /// A service over `engine` for `callers`.
+    #[must_use]
+    pub fn new(engine: Handle, callers: CallerDirectory) -> Self {
+        Self {
+            engine,
+            callers,
+            phases: PhaseTeller::new(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        }
+    }
+
+    /// Lets health say NOT_SERVING, so that clients go elsewhere; calls are still answered. Call it when the engine begins to drain.
+    pub fn drain(&self) {
+        self.phases.advance(Phase::Draining);
+    }
+
+    /// How many long calls are running.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        STREAMS_MAX - self.streams.available_permits()
+    }
+
+    pub(crate) fn phases(&self) -> &PhaseTeller {
+        &self.phases
+    }
+
+    fn long_call(&self, caller: Arc<CallerEntry>) -> Result<LongCall, Status> {
+        let place = self.streams.clone().try_acquire_owned().map_err(|_| {
+            answer::failure(
+                Code::ResourceExhausted,
+                "STREAMS_FULL",
+                format!("{STREAMS_MAX} streams are running, as many as allowed: close some, or try later"),
+            )
+        })?;
+        Ok(LongCall {
+            engine: self.engine.clone(),
+            caller,
+            phases: self.phases.clone(),
+            _place: place,
+        })
+    }
+
+    fn inbound_reader<T>(&self, request: &Request<T>) -> Result<Arc<CallerEntry>, Status> {
+        let caller = self.callers.authenticate(request)?;
+        match caller.inbound {
+            InboundAccess::Granted => Ok(caller),
+            InboundAccess::Denied => Err(answer::failure(
+                Code::PermissionDenied,
+                "INBOUND_NOT_GRANTED",
+                "this caller may not read messages from people: its configuration must grant it",
+            )),
+        }
+    }
+}
+
+/// Hands a submission to the engine.
+pub(crate) async fn admit(
+    engine: &Handle,
+    caller: &CallerEntry,
+    submission: Submission,
+    on_full: OnFull,
+    reply: ReplyTo,
+) -> Result<(), Refusal> {
+    match on_full {
+        OnFull::Refuse => engine.try_submit(&caller.caller, submission, reply),
+        OnFull::Wait => engine.submit(&caller.caller, submission, reply).await,
+    }
+}
+
+/// What a request says about a full engine.
+pub(crate) fn on_full(number: i32) -> Result<OnFull, Status> {
+    match v1::OnFull::try_from(number) {
+        Ok(v1::OnFull::Unspecified | v1::OnFull::Refuse) => Ok(OnFull::Refuse),
+        Ok(v1::OnFull::Wait) => Ok(OnFull::Wait),
+        Err(_) => Err(answer::invalid(
+            "on_full",
+            format!("{number} is not known: one of ON_FULL_REFUSE (1), ON_FULL_WAIT (2)"),
+        )),
+    }
+}
+
+/// Refuses a request of too many submissions.
+pub(crate) fn check_count(submissions: usize) -> Result<(), Status> {
+    if submissions <= SUBMISSIONS_PER_REQUEST_MAX {
+        return Ok(());
+    }
+    Err(answer::invalid(
+        "submissions",
+        format!("has {submissions}: at most {SUBMISSIONS_PER_REQUEST_MAX} in one request"),
+    ))
+}
+
+#[tonic::async_trait]
+impl Dispatch for Service {
+    type SubmitStreamStream = Responses<v1::SubmitStreamResponse>;
+    type WatchStream = Responses<v1::WatchResponse>;
+    type InboundStream = Responses<v1::InboundResponse>;
+
+    async fn submit(
+        &self,
+        request: Request<v1::SubmitRequest>,
+    ) -> Result<Response<v1::SubmitResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let request = request.into_inner();
+        let on_full = on_full(request.on_full)?;
+        let sink = ReplySink::new(1);
+        let reply = ReplyTo {
+            sink: sink.clone(),
+            tag: 0,
+        };
+        let refused = |refusal: Refusal| answer::status(&refusal);
+        let submission = parse::submission(request.submission).map_err(refused)?;
+        admit(&self.engine, &caller, submission, on_full, reply)
+            .await
+            .map_err(refused)?;
+        let mut replies = Vec::with_capacity(1);
+        sink.recv(&mut replies).await;
+        match replies.pop() {
+            Some((_, Ok(admission))) => Ok(Response::new(v1::SubmitResponse {
+                message_id: answer::id_text(admission.id),
+                repeat: admission.repeat,
+            })),
+            Some((_, Err(refusal))) => Err(answer::status(&refusal)),
+            None => Err(Status::internal("the engine gave no answer")),
+        }
+    }
+
+    async fn submit_batch(
+        &self,
+        request: Request<v1::SubmitBatchRequest>,
+    ) -> Result<Response<v1::SubmitBatchResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let request = request.into_inner();
+        let on_full = on_full(request.on_full)?;
+        check_count(request.submissions.len())?;
+
+        let mut answers = vec![v1::Answer::default(); request.submissions.len()];
+        let sink = ReplySink::new(answers.len());
+        let mut outstanding = 0;
+        for (at, wire) in request.submissions.into_iter().enumerate() {
+            let reply = ReplyTo {
+                sink: sink.clone(),
+                tag: at as u64,
+            };
+            let taken = match parse::submission(Some(wire)) {
+                Ok(parsed) => admit(&self.engine, &caller, parsed, on_full, reply).await,
+                Err(refusal) => Err(refusal),
+            };
+            match taken {
+                Ok(()) => outstanding += 1,
+                Err(refusal) => answers[at] = answer::item(Err(refusal)),
+            }
+        }
+        let mut replies = Vec::with_capacity(outstanding);
+        while outstanding > 0 {
+            sink.recv(&mut replies).await;
+            outstanding = outstanding.saturating_sub(replies.len());
+            for (tag, reply) in replies.drain(..) {
+                let at = usize::try_from(tag).expect("the tag was an index");
+                answers[at] = answer::item(reply);
+            }
+        }
+        Ok(Response::new(v1::SubmitBatchResponse { answers }))
+    }
+
+    async fn submit_stream(
+        &self,
+        request: Request<Streaming<v1::SubmitStreamRequest>>,
+    ) -> Result<Response<Self::SubmitStreamStream>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let call = self.long_call(caller)?;
+        Ok(Response::new(submit_stream::start(
+            call,
+            request.into_inner(),
+        )))
+    }
+
+    async fn get(
+        &self,
+        request: Request<v1::GetRequest>,
+    ) -> Result<Response<v1::GetResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let id = parse::message_id("message_id", &request.get_ref().message_id)?;
+        match self.engine.find(caller.caller.tenant, id).await {
+            Some(view) => Ok(Response::new(v1::GetResponse {
+                message: Some(progress::view(view, &self.engine)),
+            })),
+            None => Err(answer::failure(
+                Code::NotFound,
+                "MESSAGE_UNKNOWN",
+                format!(
+                    "no message {id} of this tenant is known: it never was, or its history has been dropped"
+                ),
+            )),
+        }
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<v1::CancelRequest>,
+    ) -> Result<Response<v1::CancelResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let id = parse::message_id("message_id", &request.get_ref().message_id)?;
+        let (verdict, state) = match self.engine.cancel(caller.caller.tenant, id).await {
+            CancelVerdict::Cancelled => (
+                v1::CancelVerdict::Cancelled,
+                progress::state_number(MessageState::Cancelled),
+            ),
+            CancelVerdict::TooLate { state } => {
+                (v1::CancelVerdict::TooLate, progress::state_number(state))
+            }
+            CancelVerdict::Unknown => (
+                v1::CancelVerdict::Unknown,
+                v1::MessageState::Unspecified.into(),
+            ),
+        };
+        Ok(Response::new(v1::CancelResponse {
+            verdict: verdict.into(),
+            state,
+        }))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let call = self.long_call(caller)?;
+        Ok(Response::new(watch::start(call, request.into_inner())?))
+    }
+
+    async fn inbound(
+        &self,
+        request: Request<v1::InboundRequest>,
+    ) -> Result<Response<Self::InboundStream>, Status> {
+        let caller = self.inbound_reader(&request)?;
+        Ok(Response::new(inbound::start(self.long_call(caller)?)))
+    }
+
+    async fn acknowledge_inbound(
+        &self,
+        request: Request<v1::AcknowledgeInboundRequest>,
+    ) -> Result<Response<v1::AcknowledgeInboundResponse>, Status> {
+        self.inbound_reader(&request)?;
+        let ids = request.into_inner().ids;
+        if ids.len() > ACKNOWLEDGEMENTS_MAX {
+            return Err(answer::invalid(
+                "ids",
+                format!(
+                    "has {}: at most {ACKNOWLEDGEMENTS_MAX} in one request",
+                    ids.len()
+                ),
+            ));
+        }
+        // All are parsed first, so that a malformed one does not leave the call half done.
+        let parsed = ids
+            .iter()
+            .map(|id| parse::message_id("ids", id))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut unknown_ids = Vec::new();
+        for (id, text) in parsed.into_iter().zip(ids) {
+            if !self.engine.acknowledge_inbound(id).await {
+                unknown_ids.push(text);
+            }
+        }
+        Ok(Response::new(v1::AcknowledgeInboundResponse {
+            unknown_ids,
+        }))
+    }
+}
