@@ -37,7 +37,7 @@ install_node_smpp() {
     local into="$peers/node-smpp"
     cmp -s "$here/node-smpp/package.json" "$into/package.json" && [ -d "$into/node_modules/smpp" ] && return 0
     rm -rf "$into" && mkdir -p "$into" && cp "$here/node-smpp/package.json" "$into/"
-    if ! npm install --prefix "$into" --no-audit --no-fund --loglevel=error >"$peers/node-smpp.install.log" 2>&1; then
+    if ! npm install --prefix "$into" --no-audit --no-fund --loglevel=error --fetch-retries=1 >"$peers/node-smpp.install.log" 2>&1; then
         rm -rf "$into"
         skip node-smpp "npm could not install it (registry out of reach?), see $peers/node-smpp.install.log"
         return 1
@@ -50,7 +50,7 @@ install_smpp34() {
     cmp -s "$here/smpp34/requirements.txt" "$into/requirements.txt" && [ -x "$into/bin/python" ] && return 0
     rm -rf "$into"
     if ! { python3 -m venv "$into" &&
-        "$into/bin/pip" install --quiet --disable-pip-version-check -r "$here/smpp34/requirements.txt"; } \
+        "$into/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 20 -r "$here/smpp34/requirements.txt"; } \
         >"$peers/smpp34.install.log" 2>&1; then
         rm -rf "$into"
         skip smpp34 "pip could not install it (registry out of reach?), see $peers/smpp34.install.log"

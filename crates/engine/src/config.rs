@@ -87,8 +87,6 @@ pub struct EngineConfig {
     pub config_version: u32,
     /// Both clocks, read together.
     pub clock: fn() -> Now,
-    /// Makes the connectors.
-    pub connectors: ConnectorFactory,
 }
 
 impl EngineConfig {

@@ -203,7 +203,10 @@ mod tests {
         log.extend(&mut vec![0, 0, 0], |event, position| *event = position);
         let mut out = Vec::new();
         early.next(&mut out).await.unwrap();
-        assert_eq!(out.iter().map(|event| **event).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(
+            out.iter().map(|event| **event).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
         log.extend(&mut vec![0; 6], |event, position| *event = position);
         assert_eq!(early.next(&mut out).await, Err(PositionLost { oldest: 6 }));
         assert_eq!(log.watch(Some(5)).err(), Some(PositionLost { oldest: 6 }));

@@ -34,7 +34,10 @@ impl Handle {
             self.shared.metrics.refused(refusal.reason);
             refusal
         };
-        let checked = self.shared.check(caller, submission, now).map_err(refused)?;
+        let checked = self
+            .shared
+            .check(caller, submission, now)
+            .map_err(refused)?;
         self.shared
             .hand_over(checked, reply, now)
             .map_err(|(reason, _, _)| refused(Refusal::of(reason)))
@@ -60,7 +63,8 @@ impl Handle {
 
     /// A message of this tenant, live or lately finished.
     pub async fn find(&self, tenant: TenantId, id: MessageId) -> Option<MessageView> {
-        self.ask(|answer| Control::Find { tenant, id, answer }).await?
+        self.ask(|answer| Control::Find { tenant, id, answer })
+            .await?
     }
 
     /// Cancels a message of this tenant, if nothing of it was written yet.

@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 /// Most messages handed to a watcher at once.
 const BATCH_MAX: usize = 512;
 
-
 /// A message from a handset.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InboundEvent {
@@ -140,7 +139,12 @@ mod tests {
         };
         let mut out = Vec::new();
         watcher.next(&mut out).await;
-        assert_eq!(out.iter().map(|event| event.received_ms).collect::<Vec<_>>(), [2]);
+        assert_eq!(
+            out.iter()
+                .map(|event| event.received_ms)
+                .collect::<Vec<_>>(),
+            [2]
+        );
         store.add(event(3));
         out.clear();
         watcher.next(&mut out).await;

@@ -54,7 +54,10 @@ impl Shared {
             return Err(Refusal::field(
                 Reason::CategoryNotGranted,
                 "category",
-                format!("caller `{}` is not granted `{}`", caller.name, submission.category),
+                format!(
+                    "caller `{}` is not granted `{}`",
+                    caller.name, submission.category
+                ),
             ));
         }
         let segments = self.measure(&submission)?;
@@ -145,7 +148,10 @@ impl Shared {
             return Err(Refusal::field(
                 Reason::InvalidArgument,
                 "send_at",
-                format!("lies more than {} s ahead, which is the horizon", horizon_ms / 1_000),
+                format!(
+                    "lies more than {} s ahead, which is the horizon",
+                    horizon_ms / 1_000
+                ),
             ));
         }
         let valid_for_ms = submission
@@ -156,9 +162,8 @@ impl Shared {
 
     fn check_otp(&self, caller: &Caller, group: RouteGroupId) -> Result<(), Refusal> {
         let gauge = self.groups.get(&group);
-        let full = gauge.is_some_and(|gauge| {
-            gauge.depth(Lane::Otp) > gauge.otp_limit.load(Ordering::Relaxed)
-        });
+        let full = gauge
+            .is_some_and(|gauge| gauge.depth(Lane::Otp) > gauge.otp_limit.load(Ordering::Relaxed));
         let limiter = self.otp_limiters.get(&caller.tenant);
         if full || limiter.is_some_and(|limiter| limiter.check().is_err()) {
             return Err(Refusal::of(Reason::OtpLaneFull));

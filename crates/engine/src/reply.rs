@@ -52,7 +52,10 @@ impl ReplySink {
     /// Leaves an answer; whoever does must call [`Self::announce`] later, if this says so.
     pub(crate) fn put(&self, tag: u64, reply: AdmitReply) -> Announce {
         let fitted = self.answers.push((tag, reply)).is_ok();
-        debug_assert!(fitted, "more outstanding submissions than the sink was made for");
+        debug_assert!(
+            fitted,
+            "more outstanding submissions than the sink was made for"
+        );
         if self.announced.swap(true, Ordering::SeqCst) {
             Announce::Done
         } else {

@@ -122,7 +122,11 @@ impl Shared {
         let wake = Arc::new(Notify::new());
         let waking = Arc::clone(&wake);
         let flag = Arc::new(WakeFlag::new(move || waking.notify_one()));
-        let groups = config.routes.groups().iter().map(|group| (group.id(), GroupGauge::new()));
+        let groups = config
+            .routes
+            .groups()
+            .iter()
+            .map(|group| (group.id(), GroupGauge::new()));
         Ok(Arc::new(Self {
             engine_credits: credits(Scope::Engine, all)?,
             lane_credits: [lane(0)?, lane(1)?, lane(2)?, lane(3)?],
@@ -162,7 +166,10 @@ impl Shared {
     /// 64 random bits: a counter stepped by the golden ratio and mixed (SplitMix64), seeded by the operating system at start.
     pub(crate) fn random(&self) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15;
-        let mut bits = self.randoms.fetch_add(step, Ordering::Relaxed).wrapping_add(step);
+        let mut bits = self
+            .randoms
+            .fetch_add(step, Ordering::Relaxed)
+            .wrapping_add(step);
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)

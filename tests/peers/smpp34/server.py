@@ -19,7 +19,7 @@ import time
 
 import smpp34
 
-# The package answers ESME_RSYSERR when this many submits wait for the Python side, so it must be well above all windows.
+# The package answers ESME_RMSGQFUL while this many submits wait for the Python side, so it must be well above all windows.
 INBOUND_CAPACITY = 65_536
 # Receipts awaiting their answer, over all sessions.
 RECEIPT_WINDOW = 64

@@ -1,7 +1,14 @@
-//! Submission to Admitted record, and the numbers that records use for the small enumerations.
+//! Submission to Admitted record, Admitted record to live message, and the numbers that records use for the small enumerations.
 
-use message::{CATEGORIES, Category, MessageId, Now, ReceiptWanted, SenderId};
+use std::sync::Arc;
 
+use message::{
+    CATEGORIES, CallerId, Category, LANES, MessageId, MessageState, Msisdn, Now, Payload, Reason,
+    ReceiptWanted, RouteGroupId, SenderId, TenantId, stable_hash,
+};
+use receipts::Fold;
+
+use crate::entry::Entry;
 use crate::event::Admit;
 use crate::record;
 
@@ -57,6 +64,60 @@ pub(crate) fn admitted_record(
         config_version: admit.config_version,
         cost_bytes,
     }
+}
+
+/// The live message of an Admitted record.
+pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry, &'static str> {
+    let sender: SenderId = match record.sender_kind {
+        1 => SenderId::Alphanumeric(record.sender.into()),
+        2 => SenderId::ShortCode(record.sender.into()),
+        3 => SenderId::LongNumber(record.sender.into()),
+        _ => return Err("sender_kind"),
+    };
+    let lane = usize::try_from(record.lane)
+        .ok()
+        .and_then(|index| LANES.get(index))
+        .ok_or("lane")?;
+    let payload = Payload {
+        recipient: Msisdn::from_u64(record.recipient).map_err(|_| "recipient")?,
+        category: category_of(record.category)?,
+        lane: *lane,
+        text: record.text,
+        receipt_wanted: receipt_wanted_of(record.receipt_wanted)?,
+        expires_ms: record.expires_ms,
+        segments: u8::try_from(record.segments).map_err(|_| "segments")?,
+        sender,
+    };
+    Ok(Entry {
+        tenant: TenantId(record.tenant),
+        caller: CallerId(record.caller),
+        group: RouteGroupId(record.group),
+        sender_hash: stable_hash(&[payload.sender.as_str().as_bytes()]),
+        payload: Arc::new(payload),
+        cost_bytes: record.cost_bytes,
+        admitted_at: position,
+        admitted_ms: record.admitted_ms,
+        changed_ms: record.admitted_ms,
+        state: MessageState::Queued,
+        reason: Reason::Admitted,
+        status: 0,
+        sequence: 2,
+        attempt: 1,
+        claimed: record.claimed,
+        tries: 0,
+        resent: false,
+        doubts: Vec::new(),
+        parked: None,
+        ever_uncertain: false,
+        carrier: None,
+        taken: Vec::new(),
+        fold: Fold::default(),
+        due_ms: 0,
+        batch_id: (!record.batch_id.is_empty()).then(|| record.batch_id.into()),
+        context: record.context,
+        config_version: record.config_version,
+        released: false,
+    })
 }
 
 fn category_number(category: Category) -> u32 {

@@ -1,15 +1,12 @@
 //! The fold: one record at a time into the state, live and on replay alike.
 
-use std::sync::Arc;
-
 use message::{
-    AttemptNo, CallerId, CarrierId, CarrierMessageId, LANES, MessageId, MessageState, Msisdn,
-    Payload, Reason, ReceiptState, RouteGroupId, SegmentRef, SenderId, TenantId, stable_hash,
+    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Reason, ReceiptState,
+    ReceiptWanted, SegmentRef,
 };
-use receipts::Fold;
 use thiserror::Error;
 
-use crate::admission::{category_of, receipt_wanted_of};
+use crate::admission::entry_of;
 use crate::decide::state_may_rise;
 use crate::entry::{Entry, Taken, UncertainAttempt};
 use crate::finished::Finished;
@@ -18,6 +15,15 @@ use crate::inbound::InboundView;
 use crate::receipt::receipt_reason;
 use crate::record::{self, Record};
 use crate::state::Partition;
+
+/// [`message::Outcome::number`] of Submitted.
+const TAKEN: u32 = 1;
+/// Of a refusal that may pass.
+pub(crate) const REFUSED_RETRY: u32 = 3;
+/// Of a refusal for good.
+pub(crate) const REFUSED_FINAL: u32 = 4;
+/// Of Uncertain.
+const IN_DOUBT: u32 = 5;
 
 /// What a record changed about a message: the substance of an event for watchers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +75,7 @@ impl Partition {
             Record::Admitted(record) => self.apply_admitted(*record, position).map_err(bad),
             Record::Claimed(record) => {
                 let segment = record.segment.to_ref().ok_or(bad("segment"))?;
-                if let Some(entry) = self.live.get_mut(&segment.message) {
-                    entry.claimed |= entry.attempt == segment.attempt;
-                }
+                self.apply_claimed(segment);
                 Ok(None)
             }
             Record::Written(record) => self.apply_written(record).map_err(bad),
@@ -99,12 +103,13 @@ impl Partition {
         position: u64,
     ) -> Result<Option<Change>, &'static str> {
         let id = record::joined(record.id_high, record.id_low).ok_or("id")?;
+        let (send_at_ms, at_ms) = (record.send_at_ms, record.admitted_ms);
+        let idempotency = record.idempotency;
+        let mut entry = entry_of(record, position)?;
         self.ids.observe(id);
-        if let Some(idempotency) = record.idempotency {
+        if let Some(idempotency) = idempotency {
             self.remember(idempotency, id, position);
         }
-        let (send_at_ms, at_ms) = (record.send_at_ms, record.admitted_ms);
-        let mut entry = entry_of(record, position)?;
         let scheduled = send_at_ms > at_ms;
         if scheduled {
             entry.state = MessageState::Scheduled;
@@ -153,12 +158,29 @@ impl Partition {
         self.idempotency.remember(key, remembered);
     }
 
+    /// A claim proves that the message was released into its lane, which has no record of its own.
+    fn apply_claimed(&mut self, segment: SegmentRef) {
+        let Some(entry) = self.live.get_mut(&segment.message) else {
+            return;
+        };
+        if entry.attempt != segment.attempt {
+            return;
+        }
+        entry.claimed = true;
+        if entry.state == MessageState::Scheduled {
+            entry.state = MessageState::Queued;
+            let expires_ms = entry.payload.expires_ms;
+            self.set_due(segment.message, expires_ms);
+        }
+    }
+
     fn apply_written(&mut self, record: record::Written) -> Result<Option<Change>, &'static str> {
         let segment = record.segment.to_ref().ok_or("segment")?;
         let Some(entry) = self.live.get_mut(&segment.message) else {
             return Ok(None);
         };
-        if entry.attempt != segment.attempt || entry.state != MessageState::Queued {
+        let may_be_sent = matches!(entry.state, MessageState::Queued | MessageState::Scheduled);
+        if entry.attempt != segment.attempt || !may_be_sent {
             return Ok(None);
         }
         let carrier = CarrierId(record.carrier);
@@ -179,60 +201,53 @@ impl Partition {
         let Some(entry) = self.live.get_mut(&segment.message) else {
             return Ok(self.apply_outcome_after_end(record, segment, reason));
         };
+        let next_attempt = AttemptNo::try_from(record.next_attempt).map_err(|_| "next_attempt")?;
+        if !(1..=6).contains(&record.outcome) {
+            return Err("outcome");
+        }
         entry.sequence += 2;
         entry.reason = reason;
         entry.status = record.status;
         entry.changed_ms = record.at_ms;
         let mut due_ms = entry.due_ms;
+        let present = segment.attempt == entry.attempt;
+        if (present || record.outcome == TAKEN) && carrier != CarrierId(0) {
+            entry.carrier = Some(carrier);
+        }
         match record.outcome {
-            1 => {
-                entry.carrier = Some(carrier);
+            TAKEN => {
                 entry.taken.push(Taken {
                     segment,
                     carrier,
                     id: CarrierMessageId::new(&record.carrier_message_id),
                 });
                 entry.state = MessageState::Submitted;
-                entry.uncertain = None;
+                entry.doubts.clear();
+                entry.parked = None;
                 entry.released = true;
             }
-            2 | 6 => {}
-            3 | 4 => {
-                if entry
-                    .uncertain
-                    .is_some_and(|doubt| doubt.segment == segment)
-                {
-                    entry.uncertain = None;
-                }
-                if segment.attempt == entry.attempt {
-                    entry.tries += 1;
-                }
-            }
-            5 => {
-                entry.uncertain = Some(UncertainAttempt { segment, carrier });
+            IN_DOUBT => {
+                entry.doubts.push(UncertainAttempt { segment, carrier });
                 entry.ever_uncertain = true;
                 entry.state = MessageState::Attempting;
-                entry.resent |= record.next_attempt != 0;
+                entry.resent |= next_attempt != 0;
             }
-            _ => return Err("outcome"),
+            refused => {
+                entry.doubts.retain(|doubt| doubt.segment != segment);
+                if present {
+                    entry.tries = entry.tries_after(refused);
+                    let policy = self.limits.policy(carrier);
+                    let verdict = entry.verdict_of(refused, reason, (entry.tries, policy));
+                    entry.parked = (next_attempt == 0).then_some(verdict);
+                    entry.state = MessageState::Attempting;
+                }
+            }
         }
         if record.deadline_ms != 0 {
             due_ms = record.deadline_ms;
         }
-        if record.next_attempt != 0 {
-            entry.attempt = AttemptNo::try_from(record.next_attempt).map_err(|_| "next_attempt")?;
-            entry.claimed = true;
-            let later = record.next_at_ms > record.at_ms;
-            entry.state = if later {
-                MessageState::Scheduled
-            } else {
-                MessageState::Queued
-            };
-            due_ms = if later {
-                record.next_at_ms
-            } else {
-                entry.payload.expires_ms
-            };
+        if next_attempt != 0 {
+            due_ms = entry.order(next_attempt, record);
         }
         let change = entry.change(segment, record.at_ms, entry.sequence);
         self.set_due(segment.message, due_ms);
@@ -250,12 +265,15 @@ impl Partition {
         let id = CarrierMessageId::new(&record.carrier_message_id);
         finished.view.sequence += 2;
         finished.view.late = true;
+        finished.view.carrier = Some(carrier);
         finished.view.carrier_message_id = Some(id.clone());
-        finished.taken.push(Taken {
-            segment,
-            carrier,
-            id,
-        });
+        if finished.receipt_wanted != ReceiptWanted::Never {
+            finished.taken.push(Taken {
+                segment,
+                carrier,
+                id,
+            });
+        }
         Some(finished.change(segment, record.at_ms, reason))
     }
 
@@ -270,9 +288,6 @@ impl Partition {
             entry.sequence += 2;
             entry.fold.add(segment.segment, state);
             entry.changed_ms = record.at_ms;
-            if record.by_address {
-                entry.uncertain = None;
-            }
             let mut change = entry.change(segment, record.at_ms, entry.sequence);
             change.reason = reason;
             return Ok(Some(change));
@@ -301,7 +316,9 @@ impl Partition {
                 finished.view.reason = reason;
                 finished.view.changed_ms = record.at_ms;
                 finished.view.late = true;
-                finished.taken.clear();
+                if !state_may_rise(state) {
+                    finished.taken.clear();
+                }
                 finished.change(segment, record.at_ms, reason)
             }));
         };
@@ -317,7 +334,11 @@ impl Partition {
         } else {
             Vec::new()
         };
-        let orphaned = self.finished.push(Finished { view, taken });
+        let orphaned = self.finished.push(Finished {
+            view,
+            taken,
+            receipt_wanted: entry.payload.receipt_wanted,
+        });
         self.orphaned.extend(orphaned);
         Ok(Some(change))
     }
@@ -351,7 +372,6 @@ impl Partition {
         position: u64,
     ) -> Result<Option<Change>, &'static str> {
         let id = record::joined(record.id_high, record.id_low).ok_or("id")?;
-        self.ids.observe(id);
         let view = InboundView {
             id,
             carrier: CarrierId(record.carrier),
@@ -362,12 +382,29 @@ impl Partition {
             data_coding: u8::try_from(record.data_coding).map_err(|_| "data_coding")?,
             received_ms: record.at_ms,
         };
+        self.ids.observe(id);
         self.inbound.keep(view, position);
         Ok(None)
     }
 }
 
 impl Entry {
+    /// Takes the next attempt that an outcome orders; returns when something must happen next. A delayed attempt is claimed when it is
+    /// released: claimed here, every message that waits for a retry would be in doubt after a power cut.
+    fn order(&mut self, next_attempt: AttemptNo, record: &record::Outcome) -> u64 {
+        let later = record.next_at_ms > record.at_ms;
+        self.attempt = next_attempt;
+        self.claimed = !later;
+        self.parked = None;
+        if later {
+            self.state = MessageState::Scheduled;
+            record.next_at_ms
+        } else {
+            self.state = MessageState::Queued;
+            self.payload.expires_ms
+        }
+    }
+
     fn change(&self, segment: SegmentRef, at_ms: u64, sequence: u32) -> Change {
         Change {
             id: segment.message,
@@ -408,56 +445,4 @@ fn reason_of(number: u32) -> Result<Reason, &'static str> {
         .ok()
         .and_then(Reason::from_number)
         .ok_or("reason")
-}
-
-fn entry_of(record: record::Admitted, position: u64) -> Result<Entry, &'static str> {
-    let sender: SenderId = match record.sender_kind {
-        1 => SenderId::Alphanumeric(record.sender.into()),
-        2 => SenderId::ShortCode(record.sender.into()),
-        3 => SenderId::LongNumber(record.sender.into()),
-        _ => return Err("sender_kind"),
-    };
-    let lane = usize::try_from(record.lane)
-        .ok()
-        .and_then(|index| LANES.get(index))
-        .ok_or("lane")?;
-    let payload = Payload {
-        recipient: Msisdn::from_u64(record.recipient).map_err(|_| "recipient")?,
-        category: category_of(record.category)?,
-        lane: *lane,
-        text: record.text,
-        receipt_wanted: receipt_wanted_of(record.receipt_wanted)?,
-        expires_ms: record.expires_ms,
-        segments: u8::try_from(record.segments).map_err(|_| "segments")?,
-        sender,
-    };
-    Ok(Entry {
-        tenant: TenantId(record.tenant),
-        caller: CallerId(record.caller),
-        group: RouteGroupId(record.group),
-        sender_hash: stable_hash(&[payload.sender.as_str().as_bytes()]),
-        payload: Arc::new(payload),
-        cost_bytes: record.cost_bytes,
-        admitted_at: position,
-        admitted_ms: record.admitted_ms,
-        changed_ms: record.admitted_ms,
-        state: MessageState::Queued,
-        reason: Reason::Admitted,
-        status: 0,
-        sequence: 2,
-        attempt: 1,
-        claimed: record.claimed,
-        tries: 0,
-        resent: false,
-        uncertain: None,
-        ever_uncertain: false,
-        carrier: None,
-        taken: Vec::new(),
-        fold: Fold::default(),
-        due_ms: 0,
-        batch_id: (!record.batch_id.is_empty()).then(|| record.batch_id.into()),
-        context: record.context,
-        config_version: record.config_version,
-        released: false,
-    })
 }

@@ -2,7 +2,7 @@ use message::{AttemptNo, MessageId, MessageState, Now, Reason, SegmentRef, Tenan
 
 use crate::admission::admitted_record;
 use crate::effect::{Answer, CancelVerdict, Decision, Effect, Place};
-use crate::entry::Entry;
+use crate::entry::{Entry, Taken, UncertainAttempt};
 use crate::event::{Admit, Claim, Event, InboundArrived};
 use crate::idempotency::{IdempotencyKey, idempotency_record};
 use crate::record::{self, Record};
@@ -50,7 +50,16 @@ impl Partition {
                 if let Some(entry) = self.live.get(&id)
                     && entry.state == MessageState::Queued
                 {
-                    self.expire_unsent(id, entry, decision);
+                    let verdict = (MessageState::Expired, Reason::ExpiredHere);
+                    self.end_unsent(id, entry, verdict, decision);
+                }
+            }
+            Event::RouteRemoved(id) => {
+                if let Some(entry) = self.live.get(&id)
+                    && matches!(entry.state, MessageState::Queued | MessageState::Scheduled)
+                {
+                    let verdict = (MessageState::Failed, Reason::RouteRemoved);
+                    self.end_unsent(id, entry, verdict, decision);
                 }
             }
             Event::Cancel { tenant, id } => self.decide_cancel(tenant, id, decision),
@@ -142,9 +151,10 @@ impl Partition {
         };
         match entry.state {
             MessageState::Admitted | MessageState::Scheduled | MessageState::Queued => {
-                self.expire_unsent(id, entry, decision);
+                let verdict = (MessageState::Expired, Reason::ExpiredHere);
+                self.end_unsent(id, entry, verdict, decision);
             }
-            MessageState::Attempting if entry.uncertain.is_some() => {
+            MessageState::Attempting if entry.awaits_evidence() => {
                 self.finish(
                     id,
                     entry,
@@ -172,15 +182,22 @@ impl Partition {
         }
     }
 
-    /// Ends a message that waits in a lane or for its time. If an earlier attempt is in doubt, nobody can say that it was not sent.
-    fn expire_unsent(&self, id: MessageId, entry: &Entry, decision: &mut Decision) {
-        let verdict = if entry.uncertain.is_some() {
-            (MessageState::Unknown, Reason::UncertainDeadline)
-        } else {
-            (MessageState::Expired, Reason::ExpiredHere)
-        };
-        decision.effects.push(Effect::Withdraw(id));
-        self.finish(id, entry, verdict, decision);
+    /// Ends a message that waits in a lane or for its time. While an earlier attempt is in doubt nobody can say that it was not sent, so
+    /// it waits for evidence instead, as after any last attempt.
+    fn end_unsent(
+        &self,
+        id: MessageId,
+        entry: &Entry,
+        verdict: (MessageState, Reason),
+        decision: &mut Decision,
+    ) {
+        if entry.state == MessageState::Queued {
+            decision.effects.push(Effect::Withdraw(id));
+        }
+        match entry.doubts.first().copied() {
+            Some(doubt) => self.park_unsent(id, entry, (doubt, verdict.1), decision),
+            None => self.finish(id, entry, verdict, decision),
+        }
     }
 
     fn decide_cancel(&self, tenant: TenantId, id: MessageId, decision: &mut Decision) {
@@ -201,7 +218,7 @@ impl Partition {
             return;
         };
         let unsent = matches!(entry.state, MessageState::Queued | MessageState::Scheduled);
-        if !unsent || entry.uncertain.is_some() {
+        if !unsent || !entry.doubts.is_empty() {
             decision.answer = Answer::Cancel(CancelVerdict::TooLate { state: entry.state });
             return;
         }
@@ -255,14 +272,17 @@ impl Partition {
         }));
         self.let_go(id, entry, decision);
         if !state_may_rise(state) {
-            for taken in &entry.taken {
-                decision.effects.push(Effect::Forget {
-                    carrier: taken.carrier,
-                    id: taken.id.clone(),
-                    segment: taken.segment,
-                });
-            }
+            forget_all(&entry.taken, decision);
         }
+    }
+
+    /// An attempt is in doubt no more.
+    pub(crate) fn settle(&self, entry: &Entry, doubt: &UncertainAttempt, decision: &mut Decision) {
+        decision.effects.push(Effect::Certain {
+            carrier: doubt.carrier,
+            segment: doubt.segment,
+            payload: std::sync::Arc::clone(&entry.payload),
+        });
     }
 
     /// The effects of leaving the lanes for good and of no longer being in doubt.
@@ -275,12 +295,8 @@ impl Partition {
                 cost_bytes: entry.cost_bytes,
             });
         }
-        if let Some(uncertain) = entry.uncertain {
-            decision.effects.push(Effect::Certain {
-                carrier: uncertain.carrier,
-                segment: uncertain.segment,
-                payload: std::sync::Arc::clone(&entry.payload),
-            });
+        for doubt in &entry.doubts {
+            self.settle(entry, doubt, decision);
         }
     }
 }
@@ -300,6 +316,18 @@ pub(crate) const fn state_may_rise(state: MessageState) -> bool {
         | MessageState::Rejected
         | MessageState::Cancelled => false,
     }
+}
+
+/// Ends the expectations of a message that no evidence can change any more.
+pub(crate) fn forget_all(taken: &[Taken], decision: &mut Decision) {
+    let expected = taken.iter().filter(|taken| taken.is_expected());
+    decision
+        .effects
+        .extend(expected.map(|taken| Effect::Forget {
+            carrier: taken.carrier,
+            id: taken.id.clone(),
+            segment: taken.segment,
+        }));
 }
 
 /// The first segment of an attempt: what records about a whole attempt name.

@@ -24,6 +24,24 @@ pub(crate) struct UncertainAttempt {
     pub(crate) carrier: CarrierId,
 }
 
+/// Where an attempt stands when an outcome of it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Under way: its outcome decides what follows.
+    Open,
+    /// It may have been taken: an answer settles the doubt.
+    Doubted,
+    /// Its outcome is known, or the message was taken by other means.
+    Settled,
+}
+
+impl Taken {
+    /// Whether a receipt can be awaited: a carrier that gave no id can name none in a receipt.
+    pub(crate) fn is_expected(&self) -> bool {
+        !self.id.as_bytes().is_empty()
+    }
+}
+
 /// A live message.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -49,7 +67,10 @@ pub(crate) struct Entry {
     pub(crate) tries: u16,
     /// Whether the one resend that policy may grant was used.
     pub(crate) resent: bool,
-    pub(crate) uncertain: Option<UncertainAttempt>,
+    /// Attempts that may have been taken. At most two: the one that was sent again, and the one sent again.
+    pub(crate) doubts: Vec<UncertainAttempt>,
+    /// What the message ends as should its doubts prove empty; set when the present attempt is over and only doubts keep it alive.
+    pub(crate) parked: Option<(MessageState, Reason)>,
     pub(crate) ever_uncertain: bool,
     pub(crate) carrier: Option<CarrierId>,
     pub(crate) taken: Vec<Taken>,
@@ -147,6 +168,33 @@ impl Entry {
 
     /// Whether a segment may have been written and nothing is known of it yet.
     pub(crate) fn in_doubt(&self) -> bool {
-        self.state == MessageState::Attempting || self.uncertain.is_some()
+        self.state == MessageState::Attempting || !self.doubts.is_empty()
+    }
+
+    /// Whether this very segment is in doubt.
+    pub(crate) fn doubts_segment(&self, segment: SegmentRef) -> bool {
+        self.doubts.iter().any(|doubt| doubt.segment == segment)
+    }
+
+    /// Whether nothing is under way and only evidence about doubted attempts can settle the message before its deadline.
+    pub(crate) fn awaits_evidence(&self) -> bool {
+        let present_doubted = || {
+            self.doubts
+                .iter()
+                .any(|doubt| doubt.segment.attempt == self.attempt)
+        };
+        self.state == MessageState::Attempting && (self.parked.is_some() || present_doubted())
+    }
+
+    /// Where an outcome of this segment stands.
+    pub(crate) fn standing(&self, segment: SegmentRef) -> Standing {
+        let under_way = matches!(self.state, MessageState::Queued | MessageState::Attempting);
+        if self.doubts_segment(segment) {
+            Standing::Doubted
+        } else if segment.attempt == self.attempt && under_way && self.parked.is_none() {
+            Standing::Open
+        } else {
+            Standing::Settled
+        }
     }
 }

@@ -129,6 +129,8 @@ pub enum Event {
     Due(MessageId),
     /// The cell met an expired message in a lane.
     ExpiredInLane(MessageId),
+    /// After a restart, no configured group may pull the message any more and no route leads elsewhere.
+    RouteRemoved(MessageId),
     /// A client cancels.
     Cancel {
         /// Who asks: another tenant's messages are unknown to it.

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, VecDeque};
 
-use message::{IdBuildHasher, MessageId};
+use message::{IdBuildHasher, MessageId, ReceiptWanted};
 
 use crate::entry::{MessageView, Taken};
 
@@ -10,6 +10,8 @@ pub(crate) struct Finished {
     pub(crate) view: MessageView,
     /// Expectations that stay open, because evidence may still raise the state.
     pub(crate) taken: Vec<Taken>,
+    /// Which receipts the client wanted: without any, a late answer is all the evidence there will be.
+    pub(crate) receipt_wanted: ReceiptWanted,
 }
 
 /// The last finished messages, the oldest leaves first.

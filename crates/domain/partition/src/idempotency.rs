@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
 use message::{IdBuildHasher, MessageId, Submission, TenantId};
 use sha2::{Digest, Sha256};
@@ -75,7 +75,8 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
 #[derive(Debug)]
 pub(crate) struct IdempotencyKeys {
     by_key: HashMap<u128, Remembered, IdBuildHasher>,
-    order: VecDeque<(u64, u128)>,
+    /// By the end of their time; keys carried forward come after younger ones on replay, so that a queue would not do.
+    order: BTreeSet<(u64, u128)>,
     capacity: usize,
 }
 
@@ -93,7 +94,7 @@ impl IdempotencyKeys {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             by_key: HashMap::default(),
-            order: VecDeque::new(),
+            order: BTreeSet::new(),
             capacity,
         }
     }
@@ -109,31 +110,25 @@ impl IdempotencyKeys {
         self.by_key.len() >= self.capacity
             && self
                 .order
-                .front()
+                .first()
                 .is_none_or(|(until_ms, _)| *until_ms > now_ms)
     }
 
     pub(crate) fn remember(&mut self, key: u128, remembered: Remembered) {
-        if self.by_key.insert(key, remembered).is_none() {
-            self.order.push_back((remembered.until_ms, key));
+        if let Some(before) = self.by_key.insert(key, remembered) {
+            self.order.remove(&(before.until_ms, key));
         }
+        self.order.insert((remembered.until_ms, key));
     }
 
     /// Forgets the keys whose time is over.
     pub(crate) fn expire(&mut self, now_ms: u64) {
-        while let Some((until_ms, key)) = self.order.front().copied() {
+        while let Some((until_ms, key)) = self.order.first().copied() {
             if until_ms > now_ms {
                 break;
             }
-            self.order.pop_front();
-            match self.by_key.get(&key) {
-                Some(still) if still.until_ms > now_ms => {
-                    self.order.push_back((still.until_ms, key))
-                }
-                Some(_) | None => {
-                    self.by_key.remove(&key);
-                }
-            }
+            self.order.pop_first();
+            self.by_key.remove(&key);
         }
     }
 

@@ -56,8 +56,9 @@ impl InboundMessages {
         self.by_id.values().map(|(view, _)| view)
     }
 
+    /// Ids rise in journal order, so that the first has the lowest position.
     pub(crate) fn oldest_position(&self) -> Option<u64> {
-        self.by_id.values().map(|(_, position)| *position).min()
+        self.by_id.values().next().map(|(_, position)| *position)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,17 +5,23 @@
 //! Throttled ──► first in its lane again, no retry spent
 //! Unwritten ──► first in its lane again, no retry spent
 //! Rejected  ──► retry: later, until attempts_max │ final: Rejected
+//!               no more attempts, but an earlier one in doubt: wait for its evidence until uncertain_deadline
 //! Uncertain ──► resend once │ await receipt or late answer until uncertain_deadline │ fail
 //! ```
 
 use std::sync::Arc;
 
-use message::{AttemptNo, MessageId, MessageState, Outcome, Reason, ReceiptWanted, Rejection};
+use message::{
+    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Outcome, Reason,
+    ReceiptWanted, Rejection,
+};
 
+use crate::apply::{REFUSED_FINAL, REFUSED_RETRY};
+use crate::decide::state_may_rise;
 use crate::effect::{Decision, Effect, Place};
-use crate::entry::Entry;
+use crate::entry::{Entry, Standing, UncertainAttempt};
 use crate::event::OutcomeReport;
-use crate::policy::OnUncertain;
+use crate::policy::{OnUncertain, Policy};
 use crate::record::{self, Record};
 use crate::state::Partition;
 
@@ -34,40 +40,52 @@ impl Partition {
             self.decide_outcome_after_end(report, decision);
             return;
         };
-        let current = report.segment.attempt == entry.attempt;
-        let doubted = entry
-            .uncertain
-            .is_some_and(|uncertain| uncertain.segment == report.segment);
-        match &report.outcome {
-            Outcome::Submitted { .. } if current || doubted => {
-                self.decide_submitted(entry, report, decision);
+        if report.segment.attempt == 0 || report.segment.attempt > entry.attempt {
+            return;
+        }
+        let standing = entry.standing(report.segment);
+        match (&report.outcome, standing) {
+            // That a carrier took it counts whatever was thought of the attempt, once.
+            (Outcome::Submitted { carrier_message_id }, _) => {
+                let repeated = entry
+                    .taken
+                    .iter()
+                    .any(|taken| taken.segment == report.segment);
+                if !repeated {
+                    self.decide_submitted(entry, report, carrier_message_id, decision);
+                }
             }
-            Outcome::Throttled | Outcome::Unwritten if current => {
-                self.decide_again(entry, report, decision);
+            (
+                Outcome::Throttled | Outcome::Unwritten | Outcome::Rejected { .. },
+                Standing::Open | Standing::Doubted,
+            ) => {
+                if report.segment.attempt == entry.attempt {
+                    self.decide_refused(entry, report, decision);
+                } else {
+                    self.decide_doubt_empty(entry, report, decision);
+                }
             }
-            Outcome::Rejected { rejection, reason } if current || doubted => {
-                self.decide_rejected(entry, report, (*rejection, *reason), decision);
-            }
-            Outcome::Uncertain { reason } if current && !doubted => {
+            (Outcome::Uncertain { reason }, Standing::Open) => {
                 self.decide_uncertain(entry, report, *reason, decision);
             }
-            // An answer to an attempt that is neither the present one nor in doubt was settled before: a repeat.
-            Outcome::Submitted { .. }
-            | Outcome::Throttled
-            | Outcome::Unwritten
-            | Outcome::Rejected { .. }
-            | Outcome::Uncertain { .. } => {}
+            // A repeat, or what became of a copy after the message was taken.
+            (
+                Outcome::Throttled | Outcome::Unwritten | Outcome::Rejected { .. },
+                Standing::Settled,
+            )
+            | (Outcome::Uncertain { .. }, Standing::Doubted | Standing::Settled) => {}
         }
     }
 
-    fn decide_submitted(&self, entry: &Entry, report: &OutcomeReport, decision: &mut Decision) {
+    fn decide_submitted(
+        &self,
+        entry: &Entry,
+        report: &OutcomeReport,
+        carrier_message_id: &CarrierMessageId,
+        decision: &mut Decision,
+    ) {
         let id = report.segment.message;
-        let Outcome::Submitted { carrier_message_id } = &report.outcome else {
-            return;
-        };
-        let late = entry
-            .uncertain
-            .is_some_and(|doubt| doubt.segment == report.segment);
+        let late = entry.doubts_segment(report.segment) || report.segment.attempt != entry.attempt;
         let reason = if late {
             Reason::LateAnswer
         } else {
@@ -98,88 +116,119 @@ impl Partition {
             return;
         }
         self.let_go(id, entry, decision);
-        decision.effects.push(Effect::Expect {
-            carrier: report.carrier,
-            id: carrier_message_id.clone(),
-            segment: report.segment,
-        });
+        expect(report, carrier_message_id, decision);
     }
 
-    /// Throttled or never written: the same message goes first, and no retry is spent.
-    fn decide_again(&self, entry: &Entry, report: &OutcomeReport, decision: &mut Decision) {
-        let reason = match report.outcome {
-            Outcome::Throttled => Reason::RetryThrottled,
-            Outcome::Unwritten
-            | Outcome::Submitted { .. }
-            | Outcome::Rejected { .. }
-            | Outcome::Uncertain { .. } => Reason::RetryUnwritten,
+    /// The present attempt was not taken: another follows, at once and without spending a retry if it was throttled or never written, later
+    /// if it was refused.
+    fn decide_refused(&self, entry: &Entry, report: &OutcomeReport, decision: &mut Decision) {
+        let policy = self.limits.policy(report.carrier);
+        let now_ms = decision.now.wall_ms;
+        let (reason, recorded, next_at_ms) = match report.outcome {
+            Outcome::Throttled => (Reason::RetryThrottled, Reason::ExpiredHere, Some(now_ms)),
+            Outcome::Rejected {
+                rejection: Rejection::Retry,
+                reason,
+            } => {
+                let tries = entry.tries.saturating_add(1);
+                let at_ms = now_ms.saturating_add(policy.retry_delay_ms(tries));
+                let again = tries < policy.retry.attempts_max;
+                (Reason::RetryRejected, reason, again.then_some(at_ms))
+            }
+            Outcome::Rejected {
+                rejection: Rejection::Final,
+                reason,
+            } => (reason, reason, None),
+            Outcome::Unwritten | Outcome::Submitted { .. } | Outcome::Uncertain { .. } => {
+                (Reason::RetryUnwritten, Reason::ExpiredHere, Some(now_ms))
+            }
         };
-        self.next_attempt(entry, report, (reason, 0), decision);
+        match next_at_ms {
+            Some(at_ms) if at_ms < entry.payload.expires_ms && entry.attempt < AttemptNo::MAX => {
+                self.settle_segment(entry, report, decision);
+                self.next_attempt(entry, report, (reason, at_ms), decision);
+            }
+            Some(_) | None => self.decide_no_more(entry, report, recorded, decision),
+        }
     }
 
-    fn decide_rejected(
+    /// The present attempt was not taken and none follows. The message ends, unless an earlier attempt may have been taken: then it waits
+    /// for evidence of that one.
+    fn decide_no_more(
         &self,
         entry: &Entry,
         report: &OutcomeReport,
-        (rejection, reason): (Rejection, Reason),
+        reason: Reason,
         decision: &mut Decision,
     ) {
-        let id = report.segment.message;
-        let doubted = entry
-            .uncertain
-            .is_some_and(|doubt| doubt.segment == report.segment);
-        if doubted && entry.attempt != report.segment.attempt {
-            // The doubted attempt was refused after all; the resend speaks for the message from here on.
-            self.record_outcome(report, reason, Sequel::default(), decision);
-            decision.effects.push(Effect::Certain {
-                carrier: report.carrier,
-                segment: report.segment,
-                payload: Arc::clone(&entry.payload),
-            });
+        let waits = entry
+            .doubts
+            .iter()
+            .any(|doubt| doubt.segment != report.segment);
+        if waits {
+            let policy = self.limits.policy(report.carrier);
+            let sequel = Sequel {
+                deadline_ms: decision.now.wall_ms + policy.uncertain_deadline_ms,
+                ..Sequel::default()
+            };
+            self.settle_segment(entry, report, decision);
+            self.record_outcome(report, reason, sequel, decision);
             return;
         }
+        self.record_outcome(report, reason, Sequel::default(), decision);
+        let number = u32::from(report.outcome.number());
+        let tries = entry.tries_after(number);
         let policy = self.limits.policy(report.carrier);
-        let again = rejection == Rejection::Retry && entry.tries + 1 < policy.retry.attempts_max;
-        if again {
-            let at_ms = decision.now.wall_ms + policy.retry_delay_ms(entry.tries + 1);
-            if at_ms < entry.payload.expires_ms {
-                if doubted {
-                    self.let_doubt_go(entry, decision);
-                }
-                self.next_attempt(entry, report, (Reason::RetryRejected, at_ms), decision);
-                return;
+        let verdict = entry.verdict_of(number, reason, (tries, policy));
+        self.finish(report.segment.message, entry, verdict, decision);
+    }
+
+    /// An earlier, doubted attempt was not taken after all: the present attempt speaks for the message from here on, if it still can.
+    fn decide_doubt_empty(&self, entry: &Entry, report: &OutcomeReport, decision: &mut Decision) {
+        let reason = match report.outcome {
+            Outcome::Rejected { reason, .. } => reason,
+            Outcome::Throttled => Reason::RetryThrottled,
+            Outcome::Unwritten | Outcome::Submitted { .. } | Outcome::Uncertain { .. } => {
+                Reason::RetryUnwritten
             }
-        }
-        let earlier_doubt = entry.uncertain.is_some() && !doubted;
-        let deadline_ms = if earlier_doubt {
-            decision.now.wall_ms + policy.uncertain_deadline_ms
-        } else {
-            0
         };
+        self.record_outcome(report, reason, Sequel::default(), decision);
+        match entry.parked {
+            Some(verdict) if entry.doubts.len() == 1 => {
+                self.finish(report.segment.message, entry, verdict, decision);
+            }
+            Some(_) | None => self.settle_segment(entry, report, decision),
+        }
+    }
+
+    /// A message whose next attempt was never made must end, and an earlier attempt is in doubt: it waits for evidence of that one.
+    pub(crate) fn park_unsent(
+        &self,
+        id: MessageId,
+        entry: &Entry,
+        (doubt, reason): (UncertainAttempt, Reason),
+        decision: &mut Decision,
+    ) {
+        let report = OutcomeReport {
+            segment: crate::decide::first_segment(id, entry.attempt),
+            carrier: CarrierId(0),
+            outcome: Outcome::Unwritten,
+            status: 0,
+        };
+        let policy = self.limits.policy(doubt.carrier);
         let sequel = Sequel {
-            deadline_ms,
+            deadline_ms: decision.now.wall_ms + policy.uncertain_deadline_ms,
             ..Sequel::default()
         };
-        self.record_outcome(report, reason, sequel, decision);
-        if earlier_doubt {
-            return;
-        }
-        let verdict = match rejection {
-            Rejection::Final => (MessageState::Rejected, reason),
-            Rejection::Retry if again => (MessageState::Expired, Reason::ExpiredHere),
-            Rejection::Retry => (MessageState::Failed, Reason::AttemptsExhausted),
-        };
-        self.finish(id, entry, verdict, decision);
+        self.record_outcome(&report, reason, sequel, decision);
     }
 
     /// No answer within `uncertain_after`: the attempt counts as uncertain although its window slot stays taken until the response timeout.
     pub(crate) fn decide_overdue(&self, id: MessageId, entry: &Entry, decision: &mut Decision) {
-        let Some(carrier) = entry.carrier else {
-            return;
-        };
         let report = OutcomeReport {
             segment: crate::decide::first_segment(id, entry.attempt),
-            carrier,
+            // Written names the carrier; without a name the policy of unnamed carriers holds, rather than that nothing ever happens.
+            carrier: entry.carrier.unwrap_or(CarrierId(0)),
             outcome: Outcome::Uncertain {
                 reason: Reason::AnswerOverdue,
             },
@@ -204,7 +253,9 @@ impl Partition {
         };
         match policy.on_uncertain(entry.payload.lane) {
             OnUncertain::ResendOnce
-                if !entry.resent && decision.now.wall_ms < entry.payload.expires_ms =>
+                if !entry.resent
+                    && decision.now.wall_ms < entry.payload.expires_ms
+                    && entry.attempt < AttemptNo::MAX =>
             {
                 decision.effects.push(uncertain);
                 self.next_attempt(entry, report, (reason, 0), decision);
@@ -214,13 +265,6 @@ impl Partition {
                     deadline_ms: decision.now.wall_ms + policy.uncertain_deadline_ms,
                     ..Sequel::default()
                 };
-                if let Some(earlier) = entry.uncertain {
-                    decision.effects.push(Effect::Certain {
-                        carrier: earlier.carrier,
-                        segment: earlier.segment,
-                        payload: Arc::clone(&entry.payload),
-                    });
-                }
                 decision.effects.push(uncertain);
                 self.record_outcome(report, reason, sequel, decision);
             }
@@ -232,13 +276,12 @@ impl Partition {
         }
     }
 
-    fn let_doubt_go(&self, entry: &Entry, decision: &mut Decision) {
-        if let Some(doubt) = entry.uncertain {
-            decision.effects.push(Effect::Certain {
-                carrier: doubt.carrier,
-                segment: doubt.segment,
-                payload: Arc::clone(&entry.payload),
-            });
+    /// The doubt about the reported segment, if there is one, is over.
+    fn settle_segment(&self, entry: &Entry, report: &OutcomeReport, decision: &mut Decision) {
+        for doubt in &entry.doubts {
+            if doubt.segment == report.segment {
+                self.settle(entry, doubt, decision);
+            }
         }
     }
 
@@ -272,19 +315,25 @@ impl Partition {
         let Outcome::Submitted { carrier_message_id } = &report.outcome else {
             return;
         };
-        let settled = finished
+        let known = finished
             .taken
             .iter()
             .any(|taken| taken.segment == report.segment);
-        if settled || !crate::decide::state_may_rise(finished.view.state) {
+        let made = (1..=finished.view.attempt).contains(&report.segment.attempt);
+        if known || !made || !state_may_rise(finished.view.state) {
             return;
         }
         self.record_outcome(report, Reason::LateAnswer, Sequel::default(), decision);
-        decision.effects.push(Effect::Expect {
-            carrier: report.carrier,
-            id: carrier_message_id.clone(),
-            segment: report.segment,
-        });
+        if finished.receipt_wanted != ReceiptWanted::Never {
+            expect(report, carrier_message_id, decision);
+        } else if MessageState::Sent.rank() > finished.view.state.rank() {
+            decision.records.push(Record::Final(record::Final {
+                segment: report.segment.into(),
+                state: u32::from(MessageState::Sent.number()),
+                reason: u32::from(Reason::NoReceiptDue.number()),
+                at_ms: decision.now.wall_ms,
+            }));
+        }
     }
 
     fn record_outcome(
@@ -315,5 +364,45 @@ impl Partition {
             next_at_ms: sequel.next_at_ms,
             deadline_ms: sequel.deadline_ms,
         }));
+    }
+}
+
+impl Entry {
+    /// Refused attempts that count, after this outcome of the present attempt.
+    pub(crate) const fn tries_after(&self, outcome: u32) -> u16 {
+        match outcome {
+            REFUSED_RETRY | REFUSED_FINAL => self.tries.saturating_add(1),
+            _ => self.tries,
+        }
+    }
+
+    /// What the message ends as when its present attempt was not taken, after `tries` refusals, and none follows.
+    pub(crate) fn verdict_of(
+        &self,
+        outcome: u32,
+        reason: Reason,
+        (tries, policy): (u16, &Policy),
+    ) -> (MessageState, Reason) {
+        let exhausted = outcome == REFUSED_RETRY && tries >= policy.retry.attempts_max;
+        if reason == Reason::RouteRemoved {
+            (MessageState::Failed, Reason::RouteRemoved)
+        } else if outcome == REFUSED_FINAL {
+            (MessageState::Rejected, reason)
+        } else if exhausted || self.attempt == AttemptNo::MAX {
+            (MessageState::Failed, Reason::AttemptsExhausted)
+        } else {
+            (MessageState::Expired, Reason::ExpiredHere)
+        }
+    }
+}
+
+/// A receipt is awaited, if the carrier gave an id that it can name.
+fn expect(report: &OutcomeReport, id: &CarrierMessageId, decision: &mut Decision) {
+    if !id.as_bytes().is_empty() {
+        decision.effects.push(Effect::Expect {
+            carrier: report.carrier,
+            id: id.clone(),
+            segment: report.segment,
+        });
     }
 }

@@ -1,10 +1,8 @@
 //! What follows from a receipt that found its segment.
 
-use std::sync::Arc;
-
 use message::{MessageState, Reason};
 
-use crate::decide::state_may_rise;
+use crate::decide::{forget_all, state_may_rise};
 use crate::effect::{Decision, Effect};
 use crate::event::{Matched, ReceiptReport};
 use crate::record::{self, Record};
@@ -17,21 +15,13 @@ impl Partition {
             record_receipt(report, Late::No, decision);
             let mut fold = entry.fold;
             fold.add(report.segment.segment, report.state);
-            match fold.verdict(entry.payload.segments) {
-                Some(verdict) => {
-                    if entry.state == MessageState::Queued {
-                        decision.effects.push(Effect::Withdraw(id));
-                    }
-                    self.finish(id, entry, verdict, decision);
+            // Without a verdict nothing changes. A receipt by address settles a doubt only with the message: settling it alone would leave
+            // an attempt that looks unanswered and would be sent again.
+            if let Some(verdict) = fold.verdict(entry.payload.segments) {
+                if entry.state == MessageState::Queued {
+                    decision.effects.push(Effect::Withdraw(id));
                 }
-                None if report.matched == Matched::ByAddress && report.state.is_final() => {
-                    decision.effects.push(Effect::Certain {
-                        carrier: report.carrier,
-                        segment: report.segment,
-                        payload: Arc::clone(&entry.payload),
-                    });
-                }
-                None => {}
+                self.finish(id, entry, verdict, decision);
             }
             return;
         }
@@ -51,12 +41,8 @@ impl Partition {
                 reason: u32::from(reason.number()),
                 at_ms: decision.now.wall_ms,
             }));
-            for taken in &finished.taken {
-                decision.effects.push(Effect::Forget {
-                    carrier: taken.carrier,
-                    id: taken.id.clone(),
-                    segment: taken.segment,
-                });
+            if !state_may_rise(state) {
+                forget_all(&finished.taken, decision);
             }
         }
     }

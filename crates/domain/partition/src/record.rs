@@ -168,7 +168,7 @@ pub struct Outcome {
     /// When, in milliseconds since the epoch.
     #[prost(uint64, tag = "7")]
     pub at_ms: u64,
-    /// The next attempt, claimed herewith; 0 when none follows.
+    /// The next attempt, 0 when none follows; claimed herewith if it may be made at once.
     #[prost(uint32, tag = "8")]
     pub next_attempt: u32,
     /// Not before this time; 0 for at once.

@@ -6,6 +6,9 @@
 //! | claimed, no Written | unwritten: free to send | uncertain: PowerCut |
 //! | not claimed | never sent | never sent |
 //!
+//! A message that waits for its time (`send_at`, or the delay before a retry) is not claimed before it is released into its lane, so that
+//! it falls under the last line until its Claimed record says that it was released.
+//!
 //! The Written file is not synced, so that after a power cut its silence proves nothing.
 
 use message::{MessageId, MessageState, Outcome, Reason, SegmentRef};
@@ -65,7 +68,9 @@ impl Partition {
             }))
         };
         Some(match (entry.state, boot) {
-            (MessageState::Attempting, _) if entry.uncertain.is_some() => Recovered::Waiting,
+            (MessageState::Attempting, Boot::Same | Boot::New) if entry.awaits_evidence() => {
+                Recovered::Waiting
+            }
             (MessageState::Attempting, Boot::Same) => doubtful(Reason::ProcessCrash),
             (MessageState::Attempting, Boot::New) => doubtful(Reason::PowerCut),
             (MessageState::Queued, Boot::New) if entry.claimed => doubtful(Reason::PowerCut),
@@ -96,7 +101,8 @@ impl Partition {
             (None, Some(finished)) => (&finished.taken, None),
             (None, None) => return,
         };
-        facts.extend(taken.iter().map(|taken| Derived::Expectation {
+        let expected = taken.iter().filter(|taken| taken.is_expected());
+        facts.extend(expected.map(|taken| Derived::Expectation {
             carrier: taken.carrier,
             id: taken.id.clone(),
             segment: taken.segment,
@@ -104,13 +110,11 @@ impl Partition {
         let Some(entry) = payload else {
             return;
         };
-        if let Some(doubt) = entry.uncertain {
-            facts.push(Derived::Uncertain {
-                carrier: doubt.carrier,
-                segment: doubt.segment,
-                payload: std::sync::Arc::clone(&entry.payload),
-            });
-        }
+        facts.extend(entry.doubts.iter().map(|doubt| Derived::Uncertain {
+            carrier: doubt.carrier,
+            segment: doubt.segment,
+            payload: std::sync::Arc::clone(&entry.payload),
+        }));
         if !entry.released {
             facts.push(Derived::Credits {
                 tenant: entry.tenant,
@@ -125,7 +129,7 @@ impl Partition {
     pub fn finished_with_expectations(&self) -> Vec<MessageId> {
         self.finished
             .iter()
-            .filter(|finished| !finished.taken.is_empty())
+            .filter(|finished| finished.taken.iter().any(Taken::is_expected))
             .map(|finished| finished.view.id)
             .collect()
     }

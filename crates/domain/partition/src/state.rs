@@ -130,7 +130,9 @@ impl Partition {
         mut each: impl FnMut(CarrierId, &CarrierMessageId, SegmentRef),
     ) {
         for taken in self.orphaned.drain(..) {
-            each(taken.carrier, &taken.id, taken.segment);
+            if taken.is_expected() {
+                each(taken.carrier, &taken.id, taken.segment);
+            }
         }
     }
 

@@ -23,9 +23,9 @@ mod sync;
 mod tenant;
 pub mod waiters;
 
-pub use credits::{Amount, Credits, Full, Scope};
-pub use lane::{FairQueue, Popped, Verdict};
-pub use ring::{Ring, RingFull, SlotBatch, SlotCredit, WakeFlag};
+pub use credits::{Amount, Credits, Full, LimitOutOfRange, Retry, Scope};
+pub use lane::{Admitted, FairQueue, Popped, Verdict};
+pub use ring::{Ring, RingFull, Sleep, SlotBatch, SlotCredit, WakeFlag};
 pub use scopes::{CreditScopes, Reservation};
-pub use share::LaneShare;
+pub use share::{DEFAULT_WEIGHTS, LANES, LaneShare, ShareError};
 pub use waiters::{CreditWait, WaitRefusal};

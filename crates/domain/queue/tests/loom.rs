@@ -18,10 +18,10 @@ use loom::{
 };
 use queue::{Amount, CreditScopes, Credits, Ring, Scope, WakeFlag, ring::Sleep};
 
-/// For the larger models: at most three preemptions, which finds nearly everything that more would, in seconds.
+/// For the larger models: at most five preemptions, which finds nearly everything that more would, in seconds.
 fn bounded() -> loom::model::Builder {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(5);
     model
 }
 

@@ -50,7 +50,7 @@ impl UncertainAttempts {
         }
     }
 
-    /// The one attempt that fits, if it is exactly one.
+    /// An attempt of the one message that fits, if it is exactly one; its copies have the same addresses.
     #[must_use]
     pub fn only_match(
         &self,
@@ -63,8 +63,10 @@ impl UncertainAttempts {
             .get(&address_hash(carrier, recipient, sender))?
             .as_slice()
         {
-            [only] => Some(*only),
-            _ => None,
+            [first, others @ ..] if others.iter().all(|it| it.message == first.message) => {
+                Some(*first)
+            }
+            [..] => None,
         }
     }
 

@@ -27,7 +27,9 @@ impl Clock {
     pub fn now(self) -> Now {
         let wall_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            });
         Now {
             mono_ns: self.mono_ns(),
             wall_ms,

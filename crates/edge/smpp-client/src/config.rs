@@ -230,39 +230,43 @@ impl CarrierConfig {
     /// # Errors
     /// The first field that is not.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.hosts.is_empty() || self.hosts.len() > HOSTS_MAX {
-            return Err(ConfigError::Hosts {
-                count: self.hosts.len(),
-            });
+        let count = self.hosts.len();
+        if !(1..=HOSTS_MAX).contains(&count) {
+            return Err(ConfigError::Hosts { count });
         }
         if let Some(host) = self.hosts.iter().find(|host| split_host(host).is_none()) {
-            return Err(ConfigError::Host { host: host.clone() });
+            let host = host.clone();
+            return Err(ConfigError::Host { host });
         }
-        let credentials = &self.credentials;
-        text("credentials.system_id", &credentials.system_id, SYSTEM_ID_MAX)?;
-        text("credentials.password", &credentials.password, PASSWORD_MAX)?;
-        text("credentials.system_type", &credentials.system_type, SYSTEM_TYPE_MAX)?;
+        let login = &self.credentials;
+        text("credentials.system_id", &login.system_id, SYSTEM_ID_MAX)?;
+        text("credentials.password", &login.password, PASSWORD_MAX)?;
+        text(
+            "credentials.system_type",
+            &login.system_type,
+            SYSTEM_TYPE_MAX,
+        )?;
         text("service_type", &self.service_type, SERVICE_TYPE_MAX)?;
-        let reconnect = &self.reconnect;
-        for (field, value, min, max) in [
-            ("sessions", self.sessions.into(), 1, SESSIONS_MAX.into()),
-            ("receiver_sessions", self.receiver_sessions.into(), 1, SESSIONS_MAX.into()),
-            ("window_size", self.window_size.into(), 1, WINDOW_SIZE_MAX.into()),
-            ("receipt_window", self.receipt_window.into(), 1, RECEIPT_WINDOW_MAX.into()),
-            ("response_timeout_ms", self.response_timeout_ms, 1, TIMER_MAX_MS),
-            ("enquire_link_ms", self.enquire_link_ms, 1, TIMER_MAX_MS),
-            ("session_init_ms", self.session_init_ms, 1, TIMER_MAX_MS),
-            ("reconnect.min_ms", reconnect.min_ms, 1, TIMER_MAX_MS),
-            ("reconnect.max_ms", reconnect.max_ms, reconnect.min_ms, TIMER_MAX_MS),
-            ("reconnect.fatal_probe_ms", reconnect.fatal_probe_ms, reconnect.min_ms, TIMER_MAX_MS),
-            ("reconnect.stagger_ms", reconnect.stagger_ms, 0, TIMER_MAX_MS),
-            ("reconnect.gap_ms", reconnect.gap_ms, 0, TIMER_MAX_MS),
-        ] {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::Range { field, value, min, max });
-            }
-        }
-        Ok(())
+        count_of("sessions", self.sessions, SESSIONS_MAX)?;
+        count_of("receiver_sessions", self.receiver_sessions, SESSIONS_MAX)?;
+        count_of("window_size", self.window_size, WINDOW_SIZE_MAX)?;
+        count_of("receipt_window", self.receipt_window, RECEIPT_WINDOW_MAX)?;
+        timer("response_timeout_ms", self.response_timeout_ms, 1)?;
+        timer("enquire_link_ms", self.enquire_link_ms, 1)?;
+        timer("session_init_ms", self.session_init_ms, 1)?;
+        let ReconnectConfig {
+            min_ms,
+            max_ms,
+            fatal_probe_ms,
+            stagger_ms,
+            gap_ms,
+            seed: _,
+        } = self.reconnect;
+        timer("reconnect.min_ms", min_ms, 1)?;
+        timer("reconnect.max_ms", max_ms, min_ms)?;
+        timer("reconnect.fatal_probe_ms", fatal_probe_ms, min_ms)?;
+        timer("reconnect.stagger_ms", stagger_ms, 0)?;
+        timer("reconnect.gap_ms", gap_ms, 0)
     }
 
     /// Places of one window that are kept for the otp lane: `max(1, 10 %)`, none below a window of 4.
@@ -338,6 +342,27 @@ pub(crate) fn split_host(host: &str) -> Option<(&str, u16)> {
     (!name.is_empty() && port != 0).then_some((name, port))
 }
 
+fn count_of(field: &'static str, value: u32, max: u32) -> Result<(), ConfigError> {
+    range(field, value.into(), 1, max.into())
+}
+
+fn timer(field: &'static str, value_ms: u64, min_ms: u64) -> Result<(), ConfigError> {
+    range(field, value_ms, min_ms, TIMER_MAX_MS)
+}
+
+fn range(field: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError::Range {
+            field,
+            value,
+            min,
+            max,
+        })
+    }
+}
+
 fn text(field: &'static str, value: &str, max: usize) -> Result<(), ConfigError> {
     if value.len() <= max && !value.contains('\0') {
         Ok(())
@@ -376,12 +401,18 @@ mod tests {
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        assert_eq!(refused(|c| c.hosts.clear()), "hosts has 0 entries, allowed are 1 to 64");
+        assert_eq!(
+            refused(|c| c.hosts.clear()),
+            "hosts has 0 entries, allowed are 1 to 64"
+        );
         assert_eq!(
             refused(|c| c.hosts[0] = "smsc".into()),
             "hosts has \"smsc\", allowed is host:port with a port of 1 to 65535"
         );
-        assert_eq!(refused(|c| c.window_size = 0), "window_size is 0, allowed are 1 to 65536");
+        assert_eq!(
+            refused(|c| c.window_size = 0),
+            "window_size is 0, allowed are 1 to 65536"
+        );
         assert_eq!(
             refused(|c| c.credentials.system_id = "sixteen octets!!".into()),
             "credentials.system_id has 16 octets, allowed are 0 to 15 without a NUL"
@@ -390,21 +421,42 @@ mod tests {
             refused(|c| c.reconnect.max_ms = 10),
             "reconnect.max_ms is 10, allowed are 1000 to 86400000"
         );
-        assert!(refused(|c| c.service_type = "a\0".into()).starts_with("service_type has 2 octets"));
+        assert!(
+            refused(|c| c.service_type = "a\0".into()).starts_with("service_type has 2 octets")
+        );
     }
 
     #[test]
     fn hosts_are_names_addresses_or_bracketed_ipv6() {
-        assert_eq!(split_host("smsc.example:2775"), Some(("smsc.example", 2775)));
+        assert_eq!(
+            split_host("smsc.example:2775"),
+            Some(("smsc.example", 2775))
+        );
         assert_eq!(split_host("[::1]:3550"), Some(("::1", 3550)));
-        for bad in ["::1:3550", "smsc", ":2775", "smsc:0", "smsc:70000", "[::1:3550"] {
+        for bad in [
+            "::1:3550",
+            "smsc",
+            ":2775",
+            "smsc:0",
+            "smsc:70000",
+            "[::1:3550",
+        ] {
             assert_eq!(split_host(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn the_otp_reserve_is_a_tenth_but_at_least_one() {
-        let reserve = |window_size| CarrierConfig { window_size, ..config() }.otp_reserve();
-        assert_eq!([1, 3, 4, 10, 19, 20, 100].map(reserve), [0, 0, 1, 1, 1, 2, 10]);
+        let reserve = |window_size| {
+            CarrierConfig {
+                window_size,
+                ..config()
+            }
+            .otp_reserve()
+        };
+        assert_eq!(
+            [1, 3, 4, 10, 19, 20, 100].map(reserve),
+            [0, 0, 1, 1, 1, 2, 10]
+        );
     }
 }

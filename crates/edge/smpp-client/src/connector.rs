@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use ::connector::{Connector, ConnectorEvent, ConnectorStatus, Dispatch, ReceiptHandle, Slot, Verdict};
+use ::connector::{
+    Connector, ConnectorEvent, ConnectorStatus, Dispatch, ReceiptHandle, Slot, Verdict,
+};
 use message::{Now, Outcome};
 use tokio::task::JoinHandle;
 
@@ -39,27 +41,52 @@ pub enum StartError {
     Tls(#[from] TlsError),
 }
 
-impl SmppConnector {
-    /// Starts the sessions of a carrier; call it inside a `LocalSet`. It returns before anything is connected.
-    ///
-    /// `wake` is called on this thread whenever events were queued or a slot may have become free, sometimes from within a method of
-    /// this connector: it must only note that a turn is due.
+/// A carrier whose configuration was checked and whose certificates were read: starting it cannot fail any more.
+///
+/// Unlike the connector it may be made on one thread and started on another.
+#[derive(Clone, Debug)]
+pub struct PreparedCarrier {
+    config: CarrierConfig,
+    tls: Option<TlsConnector>,
+}
+
+impl PreparedCarrier {
+    /// Checks the configuration and reads the certificates.
     ///
     /// # Errors
     /// The configuration is wrong or its certificates are.
-    pub fn start(config: CarrierConfig, wake: Rc<dyn Fn()>) -> Result<Self, StartError> {
+    pub fn new(config: CarrierConfig) -> Result<Self, StartError> {
         config.check()?;
         let tls = config.tls.as_ref().map(TlsConnector::load).transpose()?;
-        let pool = Rc::new(Pool::new(config, tls, wake));
+        Ok(Self { config, tls })
+    }
+
+    /// Starts the sessions; call it inside a `LocalSet`. It returns before anything is connected.
+    ///
+    /// `wake` is called on this thread whenever events were queued or a slot may have become free, sometimes from within a method of
+    /// the connector: it must only note that a turn is due.
+    #[must_use]
+    pub fn start(self, wake: Rc<dyn Fn()>) -> SmppConnector {
+        let pool = Rc::new(Pool::new(self.config, self.tls, wake));
         let task = |place| tokio::task::spawn_local(keep_session(Rc::clone(&pool), place));
         let tasks = (0..pool.links.len()).map(task).collect();
-        Ok(Self {
+        SmppConnector {
             pool,
             tasks,
             scratch: Scratch::default(),
             touched: Vec::new(),
             next_place: 0,
-        })
+        }
+    }
+}
+
+impl SmppConnector {
+    /// Prepares and starts a carrier; see [`PreparedCarrier`].
+    ///
+    /// # Errors
+    /// The configuration is wrong or its certificates are.
+    pub fn start(config: CarrierConfig, wake: Rc<dyn Fn()>) -> Result<Self, StartError> {
+        Ok(PreparedCarrier::new(config)?.start(wake))
     }
 
     /// The carrier's configuration.
@@ -68,8 +95,8 @@ impl SmppConnector {
         &self.pool.config
     }
 
-    /// The session's free places, none when it may not or cannot carry a segment now.
-    fn slot(&self, link: &Link, now: Now) -> Option<Slot> {
+    /// The session's slot, and how many places of its window are free; none when it may not or cannot carry a segment now.
+    fn slot(&self, link: &Link, now: Now) -> Option<(Slot, u32)> {
         if link.number.get() == 0 {
             return None;
         }
@@ -85,16 +112,22 @@ impl SmppConnector {
             return None;
         }
         // One write's worth: after it the engine asks again, and what became urgent meanwhile goes first.
-        let any = free.saturating_sub(self.pool.config.otp_reserve()).min(WRITE_MAX_PDUS);
-        Some(Slot {
+        let any = free
+            .saturating_sub(self.pool.config.otp_reserve())
+            .min(WRITE_MAX_PDUS);
+        let slot = Slot {
             session,
             free: any,
             free_otp: free.min(WRITE_MAX_PDUS) - any,
-        })
+        };
+        Some((slot, free))
     }
 
     fn give(&mut self, dispatch: &Dispatch, now: Now) -> Result<(), Outcome> {
-        let link = self.pool.link_of(dispatch.session).ok_or(Outcome::Unwritten)?;
+        let link = self
+            .pool
+            .link_of(dispatch.session)
+            .ok_or(Outcome::Unwritten)?;
         let mut live = link.live.borrow_mut();
         let live = live.as_mut().ok_or(Outcome::Unwritten)?;
         live.submit(dispatch, &self.pool.config, &mut self.scratch, now.mono_ns)?;
@@ -111,18 +144,16 @@ impl Connector for SmppConnector {
             return None;
         }
         let places = self.pool.links.len();
-        let mut best: Option<(Slot, usize)> = None;
+        let mut best: Option<(Slot, u32, usize)> = None;
         for step in 0..places {
             let place = (self.next_place + step) % places;
-            let Some(slot) = self.slot(&self.pool.links[place], now) else {
-                continue;
-            };
-            let places_of = |slot: &Slot| slot.free + slot.free_otp;
-            if best.is_none_or(|(found, _)| places_of(&slot) > places_of(&found)) {
-                best = Some((slot, place));
+            if let Some((slot, free)) = self.slot(&self.pool.links[place], now)
+                && best.is_none_or(|(_, most, _)| free > most)
+            {
+                best = Some((slot, free, place));
             }
         }
-        let (slot, place) = best?;
+        let (slot, _, place) = best?;
         self.next_place = (place + 1) % places;
         Some(slot)
     }

@@ -11,7 +11,8 @@ use connector::{InboundMessage, Receipt};
 use message::ReceiptState;
 use smpp_codec::receipt_text::ReceiptText;
 use smpp_codec::{
-    Address, COctetString, DataCoding, DataSm, DeliverSm, EsmClass, MessageStateValue, MessageType, Tlvs,
+    Address, COctetString, DataCoding, DataSm, DeliverSm, EsmClass, MessageStateValue, MessageType,
+    Tlvs,
 };
 
 use crate::{IdRule, text};
@@ -96,9 +97,15 @@ impl Delivery<'_> {
 
     fn receipt(&self, text: &ReceiptText<'_>, rule: IdRule) -> Receipt {
         let id = self.tlvs.receipted_message_id().map(COctetString::as_bytes);
-        let id = id.filter(|id| !id.is_empty()).or(text.id).unwrap_or_default();
+        let id = id
+            .filter(|id| !id.is_empty())
+            .or(text.id)
+            .unwrap_or_default();
         let from_tlv = self.tlvs.message_state().and_then(receipt_state);
-        let from_text = || text.stat.and_then(|stat| receipt_state(stat.message_state()));
+        let from_text = || {
+            text.stat
+                .and_then(|stat| receipt_state(stat.message_state()))
+        };
         Receipt {
             carrier_message_id: rule.canonical(id),
             state: from_tlv.or_else(from_text).unwrap_or(ReceiptState::Enroute),
@@ -115,7 +122,10 @@ impl Delivery<'_> {
             None => {
                 let code = text.err.unwrap_or_default();
                 let code = code.get(..ERROR_MAX_BYTES).unwrap_or(code);
-                code.iter().filter(|octet| octet.is_ascii_graphic()).map(|octet| char::from(*octet)).collect()
+                code.iter()
+                    .filter(|octet| octet.is_ascii_graphic())
+                    .map(|octet| char::from(*octet))
+                    .collect()
             }
         }
     }
@@ -123,7 +133,9 @@ impl Delivery<'_> {
     /// The body without its user data header; a header that claims more than there is leaves nothing.
     fn octets_behind_header(&self) -> &[u8] {
         match self.body.first() {
-            Some(len) if self.esm_class.udhi() => self.body.get(1 + usize::from(*len)..).unwrap_or(&[]),
+            Some(len) if self.esm_class.udhi() => {
+                self.body.get(1 + usize::from(*len)..).unwrap_or(&[])
+            }
             _ => self.body,
         }
     }
@@ -134,7 +146,13 @@ fn text_of_receipt(data_coding: DataCoding, octets: &[u8]) -> Cow<'_, [u8]> {
     if data_coding != DataCoding::UCS2 {
         return Cow::Borrowed(octets);
     }
-    let narrowed = octets.chunks_exact(2).map(|unit| if unit[0] == 0 && unit[1] < 0x80 { unit[1] } else { b'?' });
+    let narrowed = octets.chunks_exact(2).map(|unit| {
+        if unit[0] == 0 && unit[1] < 0x80 {
+            unit[1]
+        } else {
+            b'?'
+        }
+    });
     Cow::Owned(narrowed.collect())
 }
 
@@ -145,7 +163,9 @@ const fn receipt_state(state: MessageStateValue) -> Option<ReceiptState> {
         MessageStateValue::Delivered => Some(ReceiptState::Delivered),
         MessageStateValue::Expired => Some(ReceiptState::Expired),
         MessageStateValue::Deleted => Some(ReceiptState::Deleted),
-        MessageStateValue::Undeliverable | MessageStateValue::Skipped => Some(ReceiptState::Undeliverable),
+        MessageStateValue::Undeliverable | MessageStateValue::Skipped => {
+            Some(ReceiptState::Undeliverable)
+        }
         MessageStateValue::Accepted => Some(ReceiptState::Accepted),
         MessageStateValue::Unknown => Some(ReceiptState::Unknown),
         MessageStateValue::Rejected => Some(ReceiptState::Rejected),
@@ -155,7 +175,10 @@ const fn receipt_state(state: MessageStateValue) -> Option<ReceiptState> {
 
 fn digits(address: COctetString<'_>) -> Box<str> {
     let octets = address.as_bytes().iter();
-    octets.filter(|octet| octet.is_ascii_digit()).map(|octet| char::from(*octet)).collect()
+    octets
+        .filter(|octet| octet.is_ascii_digit())
+        .map(|octet| char::from(*octet))
+        .collect()
 }
 
 fn lossy(address: COctetString<'_>) -> Box<str> {
@@ -195,7 +218,10 @@ mod tests {
             let receipt = receipt(deliver_sm(esm_class, TEXT), IdRule::Hex);
             assert_eq!(receipt.carrier_message_id.as_bytes(), b"2591");
             assert_eq!(receipt.state, ReceiptState::Delivered);
-            assert_eq!((&*receipt.error, &*receipt.recipient, &*receipt.sender), ("012", "819012345678", "Hikyaku"));
+            assert_eq!(
+                (&*receipt.error, &*receipt.recipient, &*receipt.sender),
+                ("012", "819012345678", "Hikyaku")
+            );
         }
     }
 
@@ -205,37 +231,69 @@ mod tests {
         let mut writer = TlvWriter::new(&mut scratch);
         writer.receipted_message_id(b"77".into()).unwrap();
         writer.message_state(MessageStateValue::Undeliverable);
-        writer.network_error_code(NetworkErrorCode { network_type: 3, code: 27 });
+        writer.network_error_code(NetworkErrorCode {
+            network_type: 3,
+            code: 27,
+        });
         let tlvs = writer.finish();
-        let receipt = receipt(DeliverSm { tlvs, ..deliver_sm(0x00, TEXT) }, IdRule::Dec);
+        let receipt = receipt(
+            DeliverSm {
+                tlvs,
+                ..deliver_sm(0x00, TEXT)
+            },
+            IdRule::Dec,
+        );
         assert_eq!(receipt.carrier_message_id.as_bytes(), b"77");
-        assert_eq!((receipt.state, &*receipt.error), (ReceiptState::Undeliverable, "3-27"));
+        assert_eq!(
+            (receipt.state, &*receipt.error),
+            (ReceiptState::Undeliverable, "3-27")
+        );
     }
 
     #[test]
     fn a_receipt_without_id_or_status_is_an_orphan_on_its_way() {
         let receipt = receipt(deliver_sm(0x04, b"nothing we know"), IdRule::AsIs);
         assert_eq!(receipt.carrier_message_id.as_bytes(), b"");
-        assert_eq!((receipt.state, &*receipt.error), (ReceiptState::Enroute, ""));
+        assert_eq!(
+            (receipt.state, &*receipt.error),
+            (ReceiptState::Enroute, "")
+        );
     }
 
     #[test]
     fn a_two_octet_receipt_and_one_behind_a_header_are_read() {
         let wide: Vec<u8> = TEXT.iter().flat_map(|octet| [0, *octet]).collect();
-        let pdu = DeliverSm { data_coding: DataCoding::UCS2, ..deliver_sm(0x04, &wide) };
-        assert_eq!(receipt(pdu, IdRule::AsIs).carrier_message_id.as_bytes(), b"0a1f");
+        let pdu = DeliverSm {
+            data_coding: DataCoding::UCS2,
+            ..deliver_sm(0x04, &wide)
+        };
+        assert_eq!(
+            receipt(pdu, IdRule::AsIs).carrier_message_id.as_bytes(),
+            b"0a1f"
+        );
         let mut headed = vec![5, 0, 3, 1, 1, 1];
         headed.extend_from_slice(TEXT);
-        assert_eq!(receipt(deliver_sm(0x44, &headed), IdRule::AsIs).state, ReceiptState::Delivered);
+        assert_eq!(
+            receipt(deliver_sm(0x44, &headed), IdRule::AsIs).state,
+            ReceiptState::Delivered
+        );
     }
 
     #[test]
     fn a_handset_s_message_is_inbound() {
-        let Delivered::Inbound(inbound) = Delivery::from(deliver_sm(0, b"STOP id:1")).read(IdRule::AsIs) else {
+        let Delivered::Inbound(inbound) =
+            Delivery::from(deliver_sm(0, b"STOP id:1")).read(IdRule::AsIs)
+        else {
             panic!("a receipt");
         };
-        assert_eq!((&*inbound.from, &*inbound.to, &*inbound.text), ("+819012345678", "Hikyaku", "STOP id:1"));
-        assert_eq!((&inbound.octets[..], inbound.data_coding), (&b"STOP id:1"[..], 0));
+        assert_eq!(
+            (&*inbound.from, &*inbound.to, &*inbound.text),
+            ("+819012345678", "Hikyaku", "STOP id:1")
+        );
+        assert_eq!(
+            (&inbound.octets[..], inbound.data_coding),
+            (&b"STOP id:1"[..], 0)
+        );
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smpp_codec::{Bind, FrameLimit};
+use smpp_codec::Bind;
 use smpp_session::{Role, Session, SessionConfig};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -26,6 +26,8 @@ use crate::reconnect::{Backoff, Connect, Setback};
 use crate::wire::{Wire, tune};
 
 const MS_NS: u64 = 1_000_000;
+/// Least number of timed-out requests that a session remembers for a late answer; a larger window has room for all of it.
+const LATE_ANSWERS: usize = 4_096;
 /// A deadline for a timer that is off: long beyond any configured one.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
@@ -51,7 +53,10 @@ pub(crate) async fn keep_session(pool: Rc<Pool>, index: usize) {
             host += 1;
         }
         link.bind_fatal.set(end.setback() == Setback::BindFatal);
-        let delay_ms = backoff.delay_ms(end.setback(), bound_ns.map_or(0, |bound_ns| bound_ns / MS_NS));
+        let delay_ms = backoff.delay_ms(
+            end.setback(),
+            bound_ns.map_or(0, |bound_ns| bound_ns / MS_NS),
+        );
         wait(&pool, link, Duration::from_millis(delay_ms)).await;
     }
     link.ended.set(true);
@@ -60,10 +65,14 @@ pub(crate) async fn keep_session(pool: Rc<Pool>, index: usize) {
 
 fn report(pool: &Pool, session: u32, end: &SessionEnd) {
     let carrier = &pool.config.name;
-    if end.is_orderly() {
-        tracing::info!(%carrier, session, %end, "session ended");
-    } else {
-        tracing::warn!(%carrier, session, %end, "session lost");
+    match end.setback() {
+        Setback::BindFatal => {
+            tracing::error!(%carrier, %end, "credentials refused, probing slowly")
+        }
+        Setback::BackOff if end.is_orderly() => {
+            tracing::info!(%carrier, session, %end, "session ended")
+        }
+        Setback::BackOff => tracing::warn!(%carrier, session, %end, "session lost"),
     }
 }
 
@@ -80,7 +89,12 @@ async fn pass_gate(pool: &Pool, link: &Link, connect: Connect) -> bool {
                 Err(opens_ns) => opens_ns,
             }
         };
-        wait(pool, link, Duration::from_nanos(opens_ns.saturating_sub(now_ns))).await;
+        wait(
+            pool,
+            link,
+            Duration::from_nanos(opens_ns.saturating_sub(now_ns)),
+        )
+        .await;
     }
     false
 }
@@ -133,7 +147,11 @@ async fn open(pool: &Pool, link: &Link, host: usize) -> Result<Rc<TcpStream>, Se
     let late_max = session_config.late_answers_max;
     let mut session = Session::new(session_config, started_ns)?;
     session.bind(link.bind_type, bind(pool))?;
-    *link.live.borrow_mut() = Some(Live::new(session, Wire::new(Rc::clone(&stream), tls), late_max));
+    *link.live.borrow_mut() = Some(Live::new(
+        session,
+        Wire::new(Rc::clone(&stream), tls),
+        late_max,
+    ));
     Ok(stream)
 }
 
@@ -156,7 +174,7 @@ fn session_config(pool: &Pool) -> SessionConfig {
         enquire_link_ns: config.enquire_link_ms * MS_NS,
         enquire_link_response_ns: config.enquire_link_ms * MS_NS,
         session_init_ns: config.session_init_ms * MS_NS,
-        frame_limit: FrameLimit::default(),
+        late_answers_max: LATE_ANSWERS.max(config.window_size as usize),
         ..SessionConfig::new(Role::Esme)
     }
 }

@@ -52,7 +52,8 @@ impl Flights {
                     generation: 0,
                     flight: None,
                 });
-                u32::try_from(self.places.len() - 1).expect("a window and the late table hold far fewer than 2^32")
+                u32::try_from(self.places.len() - 1)
+                    .expect("a window and the late table hold far fewer than 2^32")
             }
         };
         let place = &mut self.places[index as usize];

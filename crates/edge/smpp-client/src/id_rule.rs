@@ -36,7 +36,9 @@ impl IdRule {
         let id = trimmed(id);
         let number = !id.is_empty() && id.len() <= DIGITS_MAX;
         match self {
-            Self::Dec if number && id.iter().all(u8::is_ascii_digit) => CarrierMessageId::new(without_zeros(id)),
+            Self::Dec if number && id.iter().all(u8::is_ascii_digit) => {
+                CarrierMessageId::new(without_zeros(id))
+            }
             Self::Hex if number && id.iter().all(u8::is_ascii_hexdigit) => decimal_of_hex(id),
             Self::AsIs | Self::Dec | Self::Hex => as_text(id),
         }
@@ -45,8 +47,14 @@ impl IdRule {
 
 fn trimmed(id: &[u8]) -> &[u8] {
     let blank = |octet: &u8| *octet == 0 || octet.is_ascii_whitespace();
-    let start = id.iter().position(|octet| !blank(octet)).unwrap_or(id.len());
-    let end = id.iter().rposition(|octet| !blank(octet)).map_or(start, |last| last + 1);
+    let start = id
+        .iter()
+        .position(|octet| !blank(octet))
+        .unwrap_or(id.len());
+    let end = id
+        .iter()
+        .rposition(|octet| !blank(octet))
+        .map_or(start, |last| last + 1);
     &id[start..end]
 }
 
@@ -122,7 +130,10 @@ mod tests {
 
     #[test]
     fn text_is_trimmed_and_folded() {
-        assert_eq!(canonical(IdRule::AsIs, " 3F2504E0-4F89\r\n\0"), "3f2504e0-4f89");
+        assert_eq!(
+            canonical(IdRule::AsIs, " 3F2504E0-4F89\r\n\0"),
+            "3f2504e0-4f89"
+        );
         assert_eq!(canonical(IdRule::AsIs, "0012"), "0012");
         assert_eq!(canonical(IdRule::AsIs, " \0"), "");
         assert_eq!(canonical(IdRule::Hex, ""), "");

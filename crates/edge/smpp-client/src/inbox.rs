@@ -46,13 +46,28 @@ impl Book {
     }
 
     /// The event about a flight that was settled.
-    pub(crate) fn settled(&self, flight: Flight, outcome: Outcome, settled_ns: u64) -> ConnectorEvent {
-        outcome_event(self.number.unwrap_or(SessionNo(0)), flight, outcome, settled_ns)
+    pub(crate) fn settled(
+        &self,
+        flight: Flight,
+        outcome: Outcome,
+        settled_ns: u64,
+    ) -> ConnectorEvent {
+        outcome_event(
+            self.number.unwrap_or(SessionNo(0)),
+            flight,
+            outcome,
+            settled_ns,
+        )
     }
 }
 
 /// The event about a segment that got no answer.
-pub(crate) const fn outcome_event(session: SessionNo, flight: Flight, outcome: Outcome, settled_ns: u64) -> ConnectorEvent {
+pub(crate) const fn outcome_event(
+    session: SessionNo,
+    flight: Flight,
+    outcome: Outcome,
+    settled_ns: u64,
+) -> ConnectorEvent {
     ConnectorEvent::Outcome {
         segment: flight.segment,
         session,
@@ -88,11 +103,16 @@ impl Handler for Inbox<'_> {
             Event::TimedOut { correlation, .. } => {
                 if let Some(flight) = self.book.flights.time_out(correlation) {
                     let reason = Reason::ResponseTimeout;
-                    let event = self.book.settled(flight, Outcome::Uncertain { reason }, self.now_ns);
+                    let event =
+                        self.book
+                            .settled(flight, Outcome::Uncertain { reason }, self.now_ns);
                     self.events.push(event);
                 }
             }
-            Event::Request { sequence_number, pdu } => self.on_request(sequence_number, pdu),
+            Event::Request {
+                sequence_number,
+                pdu,
+            } => self.on_request(sequence_number, pdu),
             Event::UnbindRequested => self.end(SessionEnd::UnbindRequested),
             Event::Unbound => self.end(SessionEnd::Unbound),
             Event::CloseDue { reason } => self.end(SessionEnd::Timer { reason }),
@@ -109,10 +129,11 @@ impl Inbox<'_> {
         let Some(flight) = self.book.flights.take(answer.correlation) else {
             return;
         };
-        let message_id = match &answer.response {
-            Ok(Pdu::SubmitSmResp(response)) => response.message_id.as_bytes(),
-            // Taken or not is said by the status; an id that cannot be read is none.
-            Ok(_) | Err(_) => &[],
+        // Taken or not is said by the status; an id that cannot be read is none.
+        let message_id = if let Ok(Pdu::SubmitSmResp(response)) = &answer.response {
+            response.message_id.as_bytes()
+        } else {
+            &[]
         };
         if session_care(answer.status) == SessionCare::Rebind {
             self.book.care = SessionCare::Rebind;
@@ -141,15 +162,19 @@ impl Inbox<'_> {
             return self.book.refused.push((sequence, kind));
         };
         let full = self.book.unanswered.len() >= self.config.receipt_window as usize;
-        let (Some(session), false) = (self.book.number, full || self.book.unanswered.contains_key(&sequence)) else {
+        let (Some(session), false) = (
+            self.book.number,
+            full || self.book.unanswered.contains_key(&sequence),
+        ) else {
             return self.book.refused.push((sequence, kind));
         };
         self.book.unanswered.insert(sequence, kind);
         let handle = ReceiptHandle { session, sequence };
-        self.events.push(match delivery.read(self.config.message_id_receipt) {
-            Delivered::Receipt(receipt) => ConnectorEvent::Receipt { handle, receipt },
-            Delivered::Inbound(inbound) => ConnectorEvent::Inbound { handle, inbound },
-        });
+        self.events
+            .push(match delivery.read(self.config.message_id_receipt) {
+                Delivered::Receipt(receipt) => ConnectorEvent::Receipt { handle, receipt },
+                Delivered::Inbound(inbound) => ConnectorEvent::Inbound { handle, inbound },
+            });
     }
 }
 

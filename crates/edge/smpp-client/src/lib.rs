@@ -1,4 +1,4 @@
-//! Pooled SMPP sessions over TCP and TLS: a [`connector::Connector`] for one carrier.
+//! Pooled SMPP sessions over TCP and TLS: a [`Connector`](::connector::Connector) for one carrier.
 //!
 //! ```text
 //! engine's turn ─► SmppConnector ─┬─► session 1: submit_sm ─► buffer ─► (TLS) ─► kernel, in the same call
@@ -14,8 +14,8 @@
 //! Decided here: how a status reads as an outcome, how ids become canonical ([`IdRule`]), what is a receipt, when to try again
 //! ([`Backoff`], [`ConnectGate`]). The engine decides everything else.
 //!
-//! Limits, per session: the window ([`CarrierConfig::window_size`]), the receipt window, 4,096 timed-out requests that a late answer still
-//! settles, 256 KiB of outbound bytes for requests and 1 MiB for answers, one PDU of 65 KiB inbound. Per carrier: [`SESSIONS_MAX`], 65,536
+//! Limits, per session: the window ([`CarrierConfig::window_size`]), the receipt window, as many timed-out requests that a late answer
+//! still settles (at least 4,096), 256 KiB of outbound bytes for requests and 1 MiB for answers, one PDU of 65 KiB inbound. Per carrier: [`SESSIONS_MAX`], 65,536
 //! events that the engine has not taken (then no slot is offered and no session opened), one write of 16 KiB or 64 requests at a time.
 
 mod clock;
@@ -38,10 +38,10 @@ mod wire;
 
 pub use clock::Clock;
 pub use config::{
-    Addressing, BindMode, CarrierConfig, ClientCertificate, ConfigError, Credentials, HOSTS_MAX, RECEIPT_WINDOW_MAX,
-    ReconnectConfig, SESSIONS_MAX, TlsConfig, TonNpi, WINDOW_SIZE_MAX,
+    Addressing, BindMode, CarrierConfig, ClientCertificate, ConfigError, Credentials, HOSTS_MAX,
+    RECEIPT_WINDOW_MAX, ReconnectConfig, SESSIONS_MAX, TlsConfig, TonNpi, WINDOW_SIZE_MAX,
 };
-pub use connector::{SmppConnector, StartError};
+pub use connector::{PreparedCarrier, SmppConnector, StartError};
 pub use id_rule::IdRule;
 pub use reconnect::{Backoff, Connect, ConnectGate, Jitter, Setback};
 pub use request::{STAMP_LEN, STAMP_TAG};

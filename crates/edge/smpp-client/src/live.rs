@@ -25,8 +25,8 @@ const READ_BYTES: usize = 64 * 1024;
 pub(crate) const SCRATCH_BYTES: usize = 65 * 1024 + READ_BYTES;
 /// Reads of one step, so that one session does not keep the thread from the others.
 const READS_PER_STEP: u32 = 4;
-/// What a submit_sm takes on the wire, to judge when the kernel's queue can matter at all; short texts take less.
-const SUBMIT_SM_BYTES: usize = 256;
+/// The most that a submit_sm of one segment takes on the wire, rounded up, to judge when the kernel's queue can matter at all.
+const SUBMIT_SM_BYTES: usize = 320;
 
 /// What woke the session's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,10 @@ impl Live {
     pub(crate) fn bound_as(&self) -> Option<BindType> {
         match self.session.state() {
             SessionState::Bound(bind_type) => Some(bind_type),
-            SessionState::Open | SessionState::Binding | SessionState::Unbinding(_) | SessionState::Closed => None,
+            SessionState::Open
+            | SessionState::Binding
+            | SessionState::Unbinding(_)
+            | SessionState::Closed => None,
         }
     }
 
@@ -139,12 +142,16 @@ impl Live {
         });
         let session = &mut self.session;
         let given = with_submit_sm(dispatch, config, scratch, now_ns, |pdu| {
-            session.submit(correlation, pdu, now_ns).map_err(|error| error.retry())
+            session
+                .submit(correlation, pdu, now_ns)
+                .map_err(|error| error.retry())
         });
         let refused = match given {
             Ok(Ok(_)) => {
                 self.unflushed_pdus += 1;
-                if self.unflushed_pdus >= WRITE_MAX_PDUS || self.session.transmit().len() >= WRITE_MAX_BYTES {
+                if self.unflushed_pdus >= WRITE_MAX_PDUS
+                    || self.session.transmit().len() >= WRITE_MAX_BYTES
+                {
                     self.flush();
                 }
                 return Ok(());
@@ -153,7 +160,9 @@ impl Live {
                 rejection: Rejection::Final,
                 reason: Reason::NotEncodable,
             },
-            Ok(Err(Retry::AfterAnswer | Retry::AfterWrite | Retry::WhenBound | Retry::Reconnect)) => Outcome::Unwritten,
+            Ok(Err(
+                Retry::AfterAnswer | Retry::AfterWrite | Retry::WhenBound | Retry::Reconnect,
+            )) => Outcome::Unwritten,
         };
         self.book.flights.take(correlation);
         Err(refused)
@@ -169,26 +178,32 @@ impl Live {
             Verdict::Taken => {
                 let response = match kind {
                     RequestKind::DataSm => Pdu::DataSmResp(DataSmResp::default()),
-                    RequestKind::DeliverSm | RequestKind::SubmitSm => Pdu::DeliverSmResp(DeliverSmResp::default()),
+                    RequestKind::DeliverSm | RequestKind::SubmitSm => {
+                        Pdu::DeliverSmResp(DeliverSmResp::default())
+                    }
                 };
-                self.session.respond(sequence, CommandStatus::Ok, &response, now_ns)
+                self.session
+                    .respond(sequence, CommandStatus::Ok, &response, now_ns)
             }
         };
         if let Err(error) = queued {
             // The peer repeats what has no answer; the session itself reports what broke it.
             tracing::debug!(%error, "an answer could not be queued");
         }
-        if self.session.transmit().len() >= WRITE_MAX_BYTES && !self.blocked {
+        if self.session.transmit().len() >= WRITE_MAX_BYTES {
             self.flush();
         }
     }
 
-    /// Writes what waits; a broken connection is noted and ends with the next step.
+    /// Writes what waits, unless the socket is known to take nothing; a broken connection is noted and ends with the next step.
     pub(crate) fn flush(&mut self) {
         self.unflushed_pdus = 0;
         self.polled_ns = None;
+        if self.blocked {
+            return;
+        }
         match self.wire.flush(&mut self.session) {
-            Ok(Flushed::All | Flushed::Handshaking) => self.blocked = false,
+            Ok(Flushed::All | Flushed::Handshaking) => {}
             Ok(Flushed::Blocked) => self.blocked = true,
             Err(error) => {
                 self.book.end.get_or_insert(SessionEnd::Io(error));
@@ -201,18 +216,28 @@ impl Live {
         self.blocked
             || self.book.end.is_some()
             || !self.session.transmit().is_empty()
-            || self.session.poll_timeout().is_some_and(|deadline_ns| deadline_ns < self.armed_ns)
+            || self
+                .session
+                .poll_timeout()
+                .is_some_and(|deadline_ns| deadline_ns < self.armed_ns)
     }
 
     /// Does what is due. Returns why the session is over, once it is.
     pub(crate) fn step(&mut self, cause: Cause, turn: &mut Turn<'_>) -> Option<SessionEnd> {
         self.told = false;
+        if cause == Cause::Writable {
+            self.blocked = false;
+        }
         if cause == Cause::Readable
             && let Err(end) = self.read(turn)
         {
             return Some(self.book.end.take().unwrap_or(end));
         }
-        if self.session.poll_timeout().is_some_and(|deadline_ns| deadline_ns <= turn.now_ns) {
+        if self
+            .session
+            .poll_timeout()
+            .is_some_and(|deadline_ns| deadline_ns <= turn.now_ns)
+        {
             let (session, mut inbox) = self.split(turn);
             session.handle_timeout(inbox.now_ns, &mut inbox);
         }
@@ -238,14 +263,22 @@ impl Live {
         };
         for correlation in lost.unwritten {
             if let Some(flight) = self.book.flights.take(correlation) {
-                let flight = Flight { written_ns: 0, ..flight };
+                let flight = Flight {
+                    written_ns: 0,
+                    ..flight
+                };
                 events.push(outcome_event(session, flight, Outcome::Unwritten, now_ns));
             }
         }
         let reason = Reason::LinkLost;
         for correlation in lost.uncertain {
             if let Some(flight) = self.book.flights.take(correlation) {
-                events.push(outcome_event(session, flight, Outcome::Uncertain { reason }, now_ns));
+                events.push(outcome_event(
+                    session,
+                    flight,
+                    Outcome::Uncertain { reason },
+                    now_ns,
+                ));
             }
         }
         events.push(ConnectorEvent::SessionDown { session });
@@ -255,14 +288,18 @@ impl Live {
         let mut carried = self.carry.len();
         turn.scratch[..carried].copy_from_slice(&self.carry);
         for _ in 0..READS_PER_STEP {
-            match self.wire.read(&mut turn.scratch[carried..carried + READ_BYTES])? {
+            match self
+                .wire
+                .read(&mut turn.scratch[carried..carried + READ_BYTES])?
+            {
                 ReadResult::Blocked => break,
                 ReadResult::End => {
                     return Err(match self.session.state() {
                         SessionState::Unbinding(_) => SessionEnd::Unbound,
-                        SessionState::Open | SessionState::Binding | SessionState::Bound(_) | SessionState::Closed => {
-                            SessionEnd::PeerClosed
-                        }
+                        SessionState::Open
+                        | SessionState::Binding
+                        | SessionState::Bound(_)
+                        | SessionState::Closed => SessionEnd::PeerClosed,
                     });
                 }
                 ReadResult::Octets(octets) => {
@@ -302,7 +339,10 @@ impl Live {
 
     fn refuse_overflow(&mut self, now_ns: u64) {
         for (sequence, kind) in self.book.refused.drain(..) {
-            if let Err(error) = self.session.refuse(sequence, kind, RECEIPT_WINDOW_FULL, now_ns) {
+            if let Err(error) = self
+                .session
+                .refuse(sequence, kind, RECEIPT_WINDOW_FULL, now_ns)
+            {
                 tracing::debug!(%error, "a refusal could not be queued");
             }
         }

@@ -32,6 +32,7 @@ pub(crate) struct Pool {
     pub(crate) draining: Cell<bool>,
     pub(crate) reconnects: Cell<u64>,
     receiver_missing: Cell<bool>,
+    found_last: Cell<usize>,
     scratch: RefCell<Box<[u8]>>,
     wake: Rc<dyn Fn()>,
 }
@@ -53,7 +54,11 @@ pub(crate) struct Link {
 }
 
 impl Pool {
-    pub(crate) fn new(config: CarrierConfig, tls: Option<TlsConnector>, wake: Rc<dyn Fn()>) -> Self {
+    pub(crate) fn new(
+        config: CarrierConfig,
+        tls: Option<TlsConnector>,
+        wake: Rc<dyn Fn()>,
+    ) -> Self {
         Self {
             tls,
             clock: Clock,
@@ -63,6 +68,7 @@ impl Pool {
             draining: Cell::new(false),
             reconnects: Cell::new(0),
             receiver_missing: Cell::new(false),
+            found_last: Cell::new(0),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             wake,
             config,
@@ -74,9 +80,19 @@ impl Pool {
         (self.wake)();
     }
 
-    /// The place of a bound session.
+    /// The place of a bound session. Calls come in runs for one session, so the place found last is looked at first.
     pub(crate) fn link_of(&self, session: SessionNo) -> Option<&Link> {
-        self.links.iter().find(|link| link.number.get() == session.0 && session.0 != 0)
+        let is_of = |link: &Link| session.0 != 0 && link.number.get() == session.0;
+        if let Some(link) = self
+            .links
+            .get(self.found_last.get())
+            .filter(|link| is_of(link))
+        {
+            return Some(link);
+        }
+        let place = self.links.iter().position(is_of)?;
+        self.found_last.set(place);
+        self.links.get(place)
     }
 
     /// Lets the session of a place do what is due; the engine is woken when that gave it something to do.
@@ -97,7 +113,10 @@ impl Pool {
             },
         );
         let news = events.len() > events_before || (blocked_before && !live.is_blocked());
-        let bound = live.book.number.filter(|session| session.0 != link.number.get());
+        let bound = live
+            .book
+            .number
+            .filter(|session| session.0 != link.number.get());
         drop((slot, events));
         if let Some(session) = bound {
             link.number.set(session.0);
@@ -115,7 +134,10 @@ impl Pool {
     pub(crate) fn close(&self, link: &Link) -> Option<u64> {
         let live = link.live.borrow_mut().take()?;
         let now_ns = self.clock.mono_ns();
-        let bound_ns = live.book.bound_ns.map(|bound_ns| now_ns.saturating_sub(bound_ns));
+        let bound_ns = live
+            .book
+            .bound_ns
+            .map(|bound_ns| now_ns.saturating_sub(bound_ns));
         link.number.set(0);
         live.close(now_ns, &mut self.events.borrow_mut());
         self.note_receivers();
@@ -161,7 +183,11 @@ impl Pool {
 }
 
 fn next_session_number() -> SessionNo {
-    SessionNo(SESSIONS_OPENED.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    SessionNo(
+        SESSIONS_OPENED
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1),
+    )
 }
 
 /// Receivers come first, so that at the start receipts can come in before segments go out.
@@ -170,7 +196,13 @@ fn links(config: &CarrierConfig) -> Vec<Link> {
         BindMode::Transceiver => (0, BindType::Transceiver),
         BindMode::TransmitterReceiver => (config.receiver_sessions, BindType::Transmitter),
     };
-    let bind_type = |index| if index < receivers { BindType::Receiver } else { carriers };
+    let bind_type = |index| {
+        if index < receivers {
+            BindType::Receiver
+        } else {
+            carriers
+        }
+    };
     let link = |index| Link {
         index,
         bind_type: bind_type(index),

@@ -104,7 +104,10 @@ impl Backoff {
             Setback::BackOff => {
                 let factor = 1_u64 << self.doublings.min(DOUBLINGS_MAX);
                 self.doublings = self.doublings.saturating_add(1);
-                self.config.min_ms.saturating_mul(factor).min(self.config.max_ms)
+                self.config
+                    .min_ms
+                    .saturating_mul(factor)
+                    .min(self.config.max_ms)
             }
         };
         self.last_delay_ms = self.jitter.between(step_ms.div_ceil(2), step_ms);
@@ -172,7 +175,10 @@ mod tests {
         let mut backoff = Backoff::new(ReconnectConfig::default(), 3);
         for step_ms in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
             let delay_ms = backoff.delay_ms(Setback::BackOff, 0);
-            assert!((step_ms / 2..=step_ms).contains(&delay_ms), "{delay_ms} of {step_ms}");
+            assert!(
+                (step_ms / 2..=step_ms).contains(&delay_ms),
+                "{delay_ms} of {step_ms}"
+            );
         }
     }
 
@@ -189,8 +195,14 @@ mod tests {
         for _ in 0..5 {
             backoff.delay_ms(Setback::BackOff, 0);
         }
-        assert!(backoff.delay_ms(Setback::BackOff, 10) >= 16_000, "bound for 10 ms only");
-        assert!(backoff.delay_ms(Setback::BackOff, 60_000) <= 1_000, "bound for a minute");
+        assert!(
+            backoff.delay_ms(Setback::BackOff, 10) >= 16_000,
+            "bound for 10 ms only"
+        );
+        assert!(
+            backoff.delay_ms(Setback::BackOff, 60_000) <= 1_000,
+            "bound for a minute"
+        );
     }
 
     #[test]
@@ -206,10 +218,16 @@ mod tests {
     #[test]
     fn bind_refusals_are_classed() {
         for code in [0x0E, 0x0F, 0x53] {
-            assert_eq!(Setback::of_bind_status(CommandStatus::from_u32(code)), Setback::BindFatal);
+            assert_eq!(
+                Setback::of_bind_status(CommandStatus::from_u32(code)),
+                Setback::BindFatal
+            );
         }
         for code in [0x05, 0x08, 0x0D, 0x14, 0x58, 0x04, 0x401, 0xFF] {
-            assert_eq!(Setback::of_bind_status(CommandStatus::from_u32(code)), Setback::BackOff);
+            assert_eq!(
+                Setback::of_bind_status(CommandStatus::from_u32(code)),
+                Setback::BackOff
+            );
         }
     }
 

@@ -77,7 +77,11 @@ const fn registered_delivery(wanted: ReceiptWanted) -> RegisteredDelivery {
 }
 
 /// Message id (16 octets), attempt (u16), monotonic nanoseconds at admission and at the write (u64 each), most significant first.
-fn stamped<'b>(dispatch: &Dispatch, written_ns: u64, out: &'b mut BytesMut) -> Result<Tlvs<'b>, NotEncodable> {
+fn stamped<'b>(
+    dispatch: &Dispatch,
+    written_ns: u64,
+    out: &'b mut BytesMut,
+) -> Result<Tlvs<'b>, NotEncodable> {
     let mut stamp = [0; STAMP_LEN];
     stamp[..16].copy_from_slice(&dispatch.segment.message.to_bytes());
     stamp[16..18].copy_from_slice(&dispatch.segment.attempt.to_be_bytes());
@@ -85,7 +89,9 @@ fn stamped<'b>(dispatch: &Dispatch, written_ns: u64, out: &'b mut BytesMut) -> R
     stamp[26..].copy_from_slice(&written_ns.to_be_bytes());
     out.clear();
     let mut writer = TlvWriter::new(out);
-    writer.push(TlvTag::from_u16(STAMP_TAG), &stamp).map_err(|_| NotEncodable)?;
+    writer
+        .push(TlvTag::from_u16(STAMP_TAG), &stamp)
+        .map_err(|_| NotEncodable)?;
     Ok(writer.finish())
 }
 
@@ -133,7 +139,11 @@ mod tests {
         }
     }
 
-    fn with<T>(dispatch: &Dispatch, config: &CarrierConfig, see: impl FnOnce(&SubmitSm<'_>) -> T) -> T {
+    fn with<T>(
+        dispatch: &Dispatch,
+        config: &CarrierConfig,
+        see: impl FnOnce(&SubmitSm<'_>) -> T,
+    ) -> T {
         let see = |pdu: &Pdu<'_>| match pdu {
             Pdu::SubmitSm(submit_sm) => see(submit_sm),
             other => panic!("not a submit_sm: {other:?}"),
@@ -143,38 +153,67 @@ mod tests {
 
     #[test]
     fn fields_come_from_the_dispatch_and_the_carrier() {
-        with(&dispatch("Your code is 1234", "Hikyaku", 1), &config(), |pdu| {
-            assert_eq!(pdu.source, Address::new(Ton::Alphanumeric, Npi::Unknown, b"Hikyaku"));
-            assert_eq!(pdu.destination, Address::new(Ton::International, Npi::Isdn, b"819012345678"));
-            assert_eq!(pdu.validity_period.as_bytes(), b"000000000130000R");
-            assert_eq!(pdu.registered_delivery, RegisteredDelivery::ON_FAILURE);
-            assert_eq!((pdu.data_coding.0, pdu.short_message), (0, &b"Your code is 1234"[..]));
-            assert!(pdu.tlvs.is_empty());
-        });
+        with(
+            &dispatch("Your code is 1234", "Hikyaku", 1),
+            &config(),
+            |pdu| {
+                assert_eq!(
+                    pdu.source,
+                    Address::new(Ton::Alphanumeric, Npi::Unknown, b"Hikyaku")
+                );
+                assert_eq!(
+                    pdu.destination,
+                    Address::new(Ton::International, Npi::Isdn, b"819012345678")
+                );
+                assert_eq!(pdu.validity_period.as_bytes(), b"000000000130000R");
+                assert_eq!(pdu.registered_delivery, RegisteredDelivery::ON_FAILURE);
+                assert_eq!(
+                    (pdu.data_coding.0, pdu.short_message),
+                    (0, &b"Your code is 1234"[..])
+                );
+                assert!(pdu.tlvs.is_empty());
+            },
+        );
     }
 
     #[test]
     fn senders_are_announced_as_what_they_are() {
         for (sender, ton, npi) in [("12345", 3, 0), ("+819012345678", 1, 1), ("Hikyaku", 5, 0)] {
-            let found = with(&dispatch("x", sender, 1), &config(), |pdu| (pdu.source.ton.to_u8(), pdu.source.npi.to_u8()));
+            let found = with(&dispatch("x", sender, 1), &config(), |pdu| {
+                (pdu.source.ton.to_u8(), pdu.source.npi.to_u8())
+            });
             assert_eq!(found, (ton, npi), "{sender}");
         }
     }
 
     #[test]
     fn the_stamp_names_the_message_and_both_times() {
-        let config = CarrierConfig { stamp_tlv: true, ..config() };
+        let config = CarrierConfig {
+            stamp_tlv: true,
+            ..config()
+        };
         let dispatch = dispatch("x", "12345", 1);
-        let stamp = with(&dispatch, &config, |pdu| pdu.tlvs.find(TlvTag::from_u16(STAMP_TAG)).unwrap().to_vec());
+        let stamp = with(&dispatch, &config, |pdu| {
+            pdu.tlvs.find(TlvTag::from_u16(STAMP_TAG)).unwrap().to_vec()
+        });
         assert_eq!(stamp.len(), STAMP_LEN);
         assert_eq!(stamp[..16], dispatch.segment.message.to_bytes());
-        assert_eq!(stamp[16..], [0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9]);
+        assert_eq!(
+            stamp[16..],
+            [0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9]
+        );
     }
 
     #[test]
     fn text_beyond_one_segment_has_no_form() {
         let refused = |text: &str, segments| {
-            with_submit_sm(&dispatch(text, "12345", segments), &config(), &mut Scratch::default(), 9, |_| ())
+            with_submit_sm(
+                &dispatch(text, "12345", segments),
+                &config(),
+                &mut Scratch::default(),
+                9,
+                |_| (),
+            )
         };
         assert_eq!(refused(&"a".repeat(161), 1), Err(NotEncodable));
         assert_eq!(refused(&"あ".repeat(71), 1), Err(NotEncodable));

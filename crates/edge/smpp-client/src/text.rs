@@ -36,7 +36,10 @@ mod tests {
 
     #[test]
     fn text_finds_its_alphabet_and_comes_back() {
-        for (text, data_coding) in [("Code: 1234 €", DataCoding::DEFAULT), ("飛脚", DataCoding::UCS2)] {
+        for (text, data_coding) in [
+            ("Code: 1234 €", DataCoding::DEFAULT),
+            ("飛脚", DataCoding::UCS2),
+        ] {
             let mut body = Vec::new();
             assert_eq!(encode(text.as_bytes(), &mut body), Ok(data_coding));
             assert_eq!(decode(data_coding, &body), text);

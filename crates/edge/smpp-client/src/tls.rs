@@ -63,7 +63,8 @@ impl TlsConnector {
                 certificate_file,
                 key_file,
             }) => {
-                let key = PrivateKeyDer::from_pem_file(key_file).map_err(|source| unreadable(key_file, source))?;
+                let key = PrivateKeyDer::from_pem_file(key_file)
+                    .map_err(|source| unreadable(key_file, source))?;
                 builder.with_client_auth_cert(certificates(certificate_file)?, key)?
             }
         };
@@ -97,7 +98,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .map_err(|source| unreadable(path, source));
     let found = found?;
     if found.is_empty() {
-        return Err(TlsError::Empty { path: path.to_owned() });
+        return Err(TlsError::Empty {
+            path: path.to_owned(),
+        });
     }
     Ok(found)
 }
@@ -121,7 +124,10 @@ mod tests {
             client_certificate: None,
         };
         let error = TlsConnector::load(&missing).unwrap_err().to_string();
-        assert!(error.starts_with("tls: does-not-exist.pem cannot be read as PEM"), "{error}");
+        assert!(
+            error.starts_with("tls: does-not-exist.pem cannot be read as PEM"),
+            "{error}"
+        );
         assert!(server_name("not a name").is_err());
         assert!(server_name("::1").is_ok() && server_name("smsc.example").is_ok());
     }

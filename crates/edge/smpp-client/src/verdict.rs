@@ -1,6 +1,6 @@
 //! What a `command_status` means for the attempt that it answers (the classes are the codec's).
 
-use message::{CarrierMessageId, Outcome, Reason, Rejection};
+use message::{Outcome, Reason, Rejection};
 use smpp_codec::{CommandStatus, StatusClass};
 
 use crate::IdRule;
@@ -23,10 +23,16 @@ pub(crate) fn outcome_of_status(status: CommandStatus, message_id: &[u8], rule: 
             };
         }
         // The queue that is full is often one recipient's: slowing the whole carrier down for it would be wrong.
-        StatusClass::Throttle if status == CommandStatus::MessageQueueFull => (Rejection::Retry, Reason::CarrierQueueFull),
+        StatusClass::Throttle if status == CommandStatus::MessageQueueFull => {
+            (Rejection::Retry, Reason::CarrierQueueFull)
+        }
         StatusClass::Throttle => return Outcome::Throttled,
-        StatusClass::Retry | StatusClass::BindBackOff => (Rejection::Retry, Reason::CarrierSystemError),
-        StatusClass::Session | StatusClass::BindFatal => (Rejection::Retry, Reason::CarrierSessionState),
+        StatusClass::Retry | StatusClass::BindBackOff => {
+            (Rejection::Retry, Reason::CarrierSystemError)
+        }
+        StatusClass::Session | StatusClass::BindFatal => {
+            (Rejection::Retry, Reason::CarrierSessionState)
+        }
         StatusClass::Permanent => (Rejection::Final, permanent_reason(status)),
         StatusClass::Capability => (Rejection::Final, Reason::CarrierCapability),
         StatusClass::Operation => (Rejection::Final, Reason::CarrierInvalidMessage),
@@ -74,6 +80,8 @@ fn permanent_reason(status: CommandStatus) -> Reason {
 
 #[cfg(test)]
 mod tests {
+    use message::CarrierMessageId;
+
     use super::*;
 
     fn outcome(code: u32) -> Outcome {
@@ -109,6 +117,9 @@ mod tests {
     fn only_answers_about_the_session_end_it() {
         let care = |code| session_care(CommandStatus::from_u32(code));
         assert_eq!([0x02, 0x03, 0x04].map(care), [SessionCare::Rebind; 3]);
-        assert_eq!([0x00, 0x08, 0x58, 0x0B, 0x401].map(care), [SessionCare::Keep; 5]);
+        assert_eq!(
+            [0x00, 0x08, 0x58, 0x0B, 0x401].map(care),
+            [SessionCare::Keep; 5]
+        );
     }
 }

@@ -60,7 +60,12 @@ struct Tls {
 impl Wire {
     /// A connection whose options are set; see [`tune`].
     pub(crate) fn new(stream: Rc<TcpStream>, tls: Option<ClientConnection>) -> Self {
-        let tls = tls.map(|connection| Box::new(Tls { connection, sealed: 0 }));
+        let tls = tls.map(|connection| {
+            Box::new(Tls {
+                connection,
+                sealed: 0,
+            })
+        });
         Self { stream, tls }
     }
 
@@ -82,7 +87,11 @@ impl Wire {
 
     /// Whether nothing waits above the kernel.
     pub(crate) fn is_empty(&self, session: &Session) -> bool {
-        session.transmit().is_empty() && self.tls.as_ref().is_none_or(|tls| !tls.connection.wants_write())
+        session.transmit().is_empty()
+            && self
+                .tls
+                .as_ref()
+                .is_none_or(|tls| !tls.connection.wants_write())
     }
 
     /// Whether the kernel holds less than its low-water mark, asked level-triggered: the runtime's own readiness stays set until a
@@ -91,7 +100,13 @@ impl Wire {
         let stream = &*self.stream;
         let poll_now = || {
             let mut fds = [PollFd::new(stream, PollFlags::OUT)];
-            poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+            poll(
+                &mut fds,
+                Some(&Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                }),
+            )?;
             if fds[0].revents().is_empty() {
                 Err(io::ErrorKind::WouldBlock.into())
             } else {
@@ -127,7 +142,9 @@ impl Tls {
             match self.connection.read_tls(&mut NonBlocking(stream)) {
                 Ok(0) => return Ok(ReadResult::End),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(ReadResult::Blocked),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(ReadResult::Blocked);
+                }
                 Err(error) => return Err(error),
             }
             if let Err(error) = self.connection.process_new_packets() {
@@ -143,7 +160,9 @@ impl Tls {
             while self.connection.wants_write() {
                 match self.connection.write_tls(&mut NonBlocking(stream)) {
                     Ok(_) => session.handle_transmitted(std::mem::take(&mut self.sealed)),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Flushed::Blocked);
+                    }
                     Err(error) => return Err(error),
                 }
             }

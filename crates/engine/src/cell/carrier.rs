@@ -59,7 +59,8 @@ impl Carrier {
     }
 
     pub(crate) fn begin_turn(&mut self, now: Now) {
-        self.rate.note_turn(now.mono_ns, self.blocked_until_ns.is_some());
+        self.rate
+            .note_turn(now.mono_ns, self.blocked_until_ns.is_some());
         self.blocked_until_ns = None;
     }
 
@@ -90,7 +91,10 @@ impl Carrier {
     /// Spends a permit in the turn that took it: the stamp is the turn's, and so cannot be too late.
     pub(crate) fn spend(&mut self, permit: Permit, lane: usize, sendable: [bool; 4], now: Now) {
         let spent = self.throttle.redeem(permit, now.mono_ns);
-        debug_assert!(spent.is_ok(), "a permit lives longer than the turn that took it");
+        debug_assert!(
+            spent.is_ok(),
+            "a permit lives longer than the turn that took it"
+        );
         self.share.charge(lane, sendable);
     }
 

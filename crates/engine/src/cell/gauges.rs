@@ -33,11 +33,13 @@ impl LaneLatency {
     pub(crate) fn popped(&mut self, work: &Work, head_since_ns: u64, now: Now) {
         let since_us = |ns: u64| now.mono_ns.saturating_sub(ns) / 1_000;
         // It cannot have been first before it was there.
-        self.head_of_line.saturating_record(since_us(head_since_ns.max(work.queued_ns)));
+        self.head_of_line
+            .saturating_record(since_us(head_since_ns.max(work.queued_ns)));
         let waited_us = since_us(work.queued_ns);
         self.admit_to_write.saturating_record(waited_us);
         if self.recent_us.len() < RECENT_MAX {
-            self.recent_us.push(u32::try_from(waited_us).unwrap_or(u32::MAX));
+            self.recent_us
+                .push(u32::try_from(waited_us).unwrap_or(u32::MAX));
         }
     }
 
@@ -52,5 +54,6 @@ impl LaneLatency {
 
 pub(crate) fn histogram() -> Histogram<u64> {
     // Three significant digits up to an hour: 2 % of a microsecond's neighbour is all a reader can use.
-    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are constants within what the crate allows")
+    Histogram::new_with_bounds(1, LONGEST_US, 3)
+        .expect("the bounds are constants within what the crate allows")
 }

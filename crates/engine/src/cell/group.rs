@@ -198,7 +198,12 @@ impl Group {
 
     /// Chooses what should be claimed so that about `ahead` messages are claimed or about to be, in fair order.
     pub(crate) fn wish_claims(&mut self, ahead: usize, now: Now, claims: &mut Vec<MessageId>) {
-        let busy = self.lanes.iter().filter(|lane| lane.len() > 0).count().max(1);
+        let busy = self
+            .lanes
+            .iter()
+            .filter(|lane| lane.len() > 0)
+            .count()
+            .max(1);
         let each = (ahead / busy).max(2);
         for lane in &mut self.lanes {
             while lane.ready.len() + lane.claiming.len() < each {

@@ -23,7 +23,7 @@ use partition::Enqueue;
 use routing::RouteTable;
 
 pub(crate) use carrier::{Carrier, CarrierSetup};
-pub(crate) use gauges::LaneLatency;
+pub(crate) use gauges::{LaneLatency, histogram};
 use group::{Group, Work};
 
 /// Most segments in one write of one session.
@@ -36,7 +36,12 @@ const CLAIM_AHEAD_MAX: usize = 16_384;
 /// Takes note of segments before their first byte goes to the kernel.
 pub(crate) trait WrittenSink {
     /// Makes them outlive the process.
-    fn written(&mut self, carrier: CarrierId, batch: &[Dispatch], now: Now) -> Result<(), WrittenFailed>;
+    fn written(
+        &mut self,
+        carrier: CarrierId,
+        batch: &[Dispatch],
+        now: Now,
+    ) -> Result<(), WrittenFailed>;
 }
 
 /// The Written records could not be kept: nothing may be sent.
@@ -69,7 +74,12 @@ impl Cell {
             .iter()
             .map(|group| {
                 let tiers = group.tiers().iter();
-                Group::new(group.id(), tiers.map(|tier| tier.iter().filter_map(index).collect()).collect())
+                Group::new(
+                    group.id(),
+                    tiers
+                        .map(|tier| tier.iter().filter_map(index).collect())
+                        .collect(),
+                )
             })
             .collect();
         Self {
@@ -95,7 +105,10 @@ impl Cell {
 
     /// Puts a message into its lane. A withdrawal that came before is void: it was for an earlier stay.
     pub(crate) fn enqueue(&mut self, enqueue: Enqueue, admitted_ns: u64, now: Now) {
-        let found = self.groups.iter_mut().find(|group| group.id == enqueue.group);
+        let found = self
+            .groups
+            .iter_mut()
+            .find(|group| group.id == enqueue.group);
         debug_assert!(found.is_some(), "the engine checks the group first");
         if let Some(group) = found {
             group.enqueue(enqueue, admitted_ns, now);
@@ -139,7 +152,13 @@ impl Cell {
         }
     }
 
-    pub(crate) fn acknowledge(&mut self, carrier: CarrierId, handle: ReceiptHandle, verdict: Verdict, now: Now) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        carrier: CarrierId,
+        handle: ReceiptHandle,
+        verdict: Verdict,
+        now: Now,
+    ) {
         if let Some(carrier) = self.carriers.iter_mut().find(|known| known.id == carrier) {
             carrier.connector.acknowledge(handle, verdict, now);
         }
@@ -147,7 +166,10 @@ impl Cell {
 
     /// When the next permit may be had, for the carriers that wait for one.
     pub(crate) fn next_permit_ns(&self) -> Option<u64> {
-        self.carriers.iter().filter_map(|carrier| carrier.blocked_until_ns).min()
+        self.carriers
+            .iter()
+            .filter_map(|carrier| carrier.blocked_until_ns)
+            .min()
     }
 
     pub(crate) fn drain(&mut self, now: Now) {
@@ -157,7 +179,9 @@ impl Cell {
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        self.carriers.iter().all(|carrier| carrier.connector.is_drained())
+        self.carriers
+            .iter()
+            .all(|carrier| carrier.connector.is_drained())
     }
 
     /// Depth of each lane of each group.
@@ -168,7 +192,11 @@ impl Cell {
     /// Age of the oldest message of each lane over all groups, in nanoseconds.
     pub(crate) fn oldest_ns(&self, now: Now) -> [u64; 4] {
         LANES.map(|lane| {
-            let oldest = self.groups.iter().filter_map(|group| group.oldest_ns(lane)).min();
+            let oldest = self
+                .groups
+                .iter()
+                .filter_map(|group| group.oldest_ns(lane))
+                .min();
             oldest.map_or(0, |admitted_ns| now.mono_ns.saturating_sub(admitted_ns))
         })
     }
@@ -223,7 +251,13 @@ impl Cell {
     }
 
     /// Takes a permit and pops what may go next over this carrier; `None` when nothing may, or no permit is to be had.
-    fn next_work(&mut self, at: usize, any_lane: bool, now: Now, wishes: &mut Wishes) -> Option<(Work, bool)> {
+    fn next_work(
+        &mut self,
+        at: usize,
+        any_lane: bool,
+        now: Now,
+        wishes: &mut Wishes,
+    ) -> Option<(Work, bool)> {
         loop {
             let pulls = self.pulls(at);
             let mut sendable = [false; 4];
@@ -233,7 +267,9 @@ impl Cell {
                 }
             }
             let lane = self.carriers[at].share.choose(sendable)?;
-            let from = *pulls.iter().find(|group| self.groups[**group].sendable()[lane])?;
+            let from = *pulls
+                .iter()
+                .find(|group| self.groups[**group].sendable()[lane])?;
             let group = &mut self.groups[from];
             group.skip_void(lane, now, &mut self.withdrawn, &mut self.skipped);
             for work in self.skipped.drain(..) {

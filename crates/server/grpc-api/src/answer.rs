@@ -38,7 +38,7 @@ pub(crate) fn streamed(client_ref: u64, reply: AdmitReply) -> v1::StreamedAnswer
 
 /// A refusal of a whole call.
 pub(crate) fn status(refusal: &Refusal) -> Status {
-    let mut metadata = HashMap::from([("number".to_owned(), refusal.reason.number().to_string())]);
+    let mut metadata = number(refusal.reason);
     if let Some(existing) = refusal.existing {
         metadata.insert("existing_message_id".to_owned(), id_text(existing));
     }
@@ -55,15 +55,15 @@ pub(crate) fn status(refusal: &Refusal) -> Status {
 
 /// INVALID_ARGUMENT for a field of the request itself.
 pub(crate) fn invalid(field: &'static str, description: impl Into<String>) -> Status {
-    status(&Refusal {
-        reason: Reason::InvalidArgument,
-        retry_after_ms: None,
-        violations: vec![engine::Violation {
-            field,
-            description: description.into(),
-        }],
-        existing: None,
-    })
+    let description = description.into();
+    let text = format!("{field} {description}");
+    let mut details = ErrorDetails::with_bad_request_violation(field, description);
+    details.set_error_info(
+        Reason::InvalidArgument.name(),
+        ERROR_DOMAIN,
+        number(Reason::InvalidArgument),
+    );
+    Status::with_error_details(Code::InvalidArgument, text, details)
 }
 
 /// A status for something that is no fault of a submission; `reason` goes into the `ErrorInfo`.
@@ -115,6 +115,10 @@ fn span(ms: u64) -> prost_types::Duration {
         seconds: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
         nanos: i32::try_from(ms % 1_000 * 1_000_000).expect("under a second of nanoseconds"),
     }
+}
+
+fn number(reason: Reason) -> HashMap<String, String> {
+    HashMap::from([("number".to_owned(), reason.number().to_string())])
 }
 
 /// The reason's sentence, then each field: readable where a client shows only the message of a status.

@@ -1,13 +1,14 @@
 //! `Inbound`: messages from people, until they are acknowledged.
 
-use engine::InboundWatcher;
+use engine::{Handle, InboundWatcher};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-use crate::limits::{EVENTS_PER_RESPONSE_MAX, RESPONSES_WAITING_MAX};
+use crate::limits::{ACKNOWLEDGEMENTS_MAX, EVENTS_PER_RESPONSE_MAX, RESPONSES_WAITING_MAX};
 use crate::phase::Phase;
 use crate::service::{LongCall, Responses};
-use crate::{answer, progress, v1};
+use crate::{answer, parse, progress, v1};
 
 type Out = mpsc::Sender<Result<v1::InboundResponse, Status>>;
 
@@ -17,6 +18,33 @@ pub(crate) fn start(call: LongCall) -> Responses<v1::InboundResponse> {
     let watcher = call.engine.inbound();
     tokio::spawn(run(call, watcher, out));
     Responses::new(responses)
+}
+
+/// Acknowledges; those that were not waiting for it are handed back.
+///
+/// # Errors
+/// INVALID_ARGUMENT when there are too many or one is no id; then none was acknowledged.
+pub(crate) async fn acknowledge(engine: &Handle, ids: Vec<String>) -> Result<Vec<String>, Status> {
+    if ids.len() > ACKNOWLEDGEMENTS_MAX {
+        return Err(answer::invalid(
+            "ids",
+            format!(
+                "has {}: at most {ACKNOWLEDGEMENTS_MAX} in one request",
+                ids.len()
+            ),
+        ));
+    }
+    let parsed = ids
+        .iter()
+        .map(|id| parse::message_id("ids", id))
+        .collect::<Result<Vec<_>, _>>()?;
+    // All at once, so that they share a sync of the journal instead of waiting for one each.
+    let mut asked = JoinSet::new();
+    for (id, text) in parsed.into_iter().zip(ids) {
+        let engine = engine.clone();
+        asked.spawn(async move { (!engine.acknowledge_inbound(id).await).then_some(text) });
+    }
+    Ok(asked.join_all().await.into_iter().flatten().collect())
 }
 
 async fn run(call: LongCall, mut watcher: InboundWatcher, out: Out) {

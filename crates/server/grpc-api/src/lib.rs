@@ -8,6 +8,7 @@
 
 mod answer;
 mod auth;
+mod client;
 mod connection;
 mod inbound;
 mod parse;
@@ -24,8 +25,9 @@ mod reasons_proto;
 pub mod limits;
 
 pub use auth::{CallerDirectory, CallerDirectoryError, CallerEntry, InboundAccess};
+pub use client::endpoint;
 pub use serve::{ServeError, ServerOptions, serve};
-pub use service::Service;
+pub use service::{Service, StreamLimits};
 
 /// The contract as generated from `proto/hikyaku/v1`: messages, [`v1::dispatch_server`] and [`v1::dispatch_client`].
 pub mod v1 {

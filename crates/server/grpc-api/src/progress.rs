@@ -53,6 +53,7 @@ pub(crate) fn view(view: MessageView, engine: &Handle) -> v1::MessageView {
         expires_at: Some(timestamp(view.expires_ms)),
         batch_id: text(view.batch_id.as_ref()),
         context: view.context,
+        config_version: view.config_version,
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tonic::transport::{Server, ServerTlsConfig};
+use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::Builder as Reflection;
 
@@ -136,6 +137,10 @@ fn reflection() -> Reflection<'static> {
 async fn tell_health(reporter: HealthReporter, phases: PhaseTeller) {
     phases.reached(Phase::Draining).await;
     reporter.set_not_serving::<DispatchServer<Service>>().await;
+    // The empty name stands for the whole server.
+    reporter
+        .set_service_status("", ServingStatus::NotServing)
+        .await;
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use engine::{CancelVerdict, Handle, Refusal, ReplySink, ReplyTo};
-use message::{MessageState, Submission};
+use engine::{CancelVerdict, Handle, Life, Refusal, ReplySink, ReplyTo};
+use message::{MessageState, Reason, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::auth::{CallerDirectory, CallerEntry, InboundAccess};
-use crate::limits::{ACKNOWLEDGEMENTS_MAX, STREAMS_MAX, SUBMISSIONS_PER_REQUEST_MAX};
+use crate::limits::SUBMISSIONS_PER_REQUEST_MAX;
 use crate::phase::{Phase, PhaseTeller};
 use crate::v1::dispatch_server::Dispatch;
 use crate::{answer, inbound, parse, progress, submit_stream, v1, watch};
@@ -20,7 +20,27 @@ pub struct Service {
     engine: Handle,
     callers: CallerDirectory,
     phases: PhaseTeller,
-    streams: Arc<Semaphore>,
+    submitters: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
+    limits: StreamLimits,
+}
+
+/// Most long calls at a time, over all callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Of `SubmitStream`.
+    pub submitters: usize,
+    /// Of `Watch` and `Inbound` together.
+    pub watchers: usize,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            submitters: 1_000,
+            watchers: 1_000,
+        }
+    }
 }
 
 /// A long call's responses.
@@ -31,7 +51,7 @@ pub(crate) struct LongCall {
     pub(crate) engine: Handle,
     pub(crate) caller: Arc<CallerEntry>,
     pub(crate) phases: PhaseTeller,
-    /// The call's place among [`STREAMS_MAX`], given back when it ends.
+    /// The call's place among [`StreamLimits`], given back when it ends.
     pub(crate) _place: OwnedSemaphorePermit,
 }
 
@@ -45,12 +65,14 @@ pub(crate) enum OnFull {
 impl Service {
     /// A service over `engine` for `callers`.
     #[must_use]
-    pub fn new(engine: Handle, callers: CallerDirectory) -> Self {
+    pub fn new(engine: Handle, callers: CallerDirectory, limits: StreamLimits) -> Self {
         Self {
             engine,
             callers,
             phases: PhaseTeller::new(),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            submitters: Arc::new(Semaphore::new(limits.submitters)),
+            watchers: Arc::new(Semaphore::new(limits.watchers)),
+            limits,
         }
     }
 
@@ -59,22 +81,29 @@ impl Service {
         self.phases.advance(Phase::Draining);
     }
 
-    /// How many long calls are running.
+    /// How many long calls are running: at most the limits.
     #[must_use]
-    pub fn streams(&self) -> usize {
-        STREAMS_MAX - self.streams.available_permits()
+    pub fn running(&self) -> StreamLimits {
+        StreamLimits {
+            submitters: self.limits.submitters - self.submitters.available_permits(),
+            watchers: self.limits.watchers - self.watchers.available_permits(),
+        }
     }
 
     pub(crate) fn phases(&self) -> &PhaseTeller {
         &self.phases
     }
 
-    fn long_call(&self, caller: Arc<CallerEntry>) -> Result<LongCall, Status> {
-        let place = self.streams.clone().try_acquire_owned().map_err(|_| {
+    fn long_call(
+        &self,
+        caller: Arc<CallerEntry>,
+        places: &Arc<Semaphore>,
+    ) -> Result<LongCall, Status> {
+        let place = places.clone().try_acquire_owned().map_err(|_| {
             answer::failure(
                 Code::ResourceExhausted,
                 "STREAMS_FULL",
-                format!("{STREAMS_MAX} streams are running, as many as allowed: close some, or try later"),
+                "as many streams of this kind are running as the configuration allows: close one, or try later",
             )
         })?;
         Ok(LongCall {
@@ -83,6 +112,16 @@ impl Service {
             phases: self.phases.clone(),
             _place: place,
         })
+    }
+
+    /// A "no" of an engine that is not at work means nothing: whoever hears "unknown" then might forget a message that is alive.
+    fn check_alive(&self) -> Result<(), Status> {
+        let reason = match self.engine.life() {
+            Life::Open | Life::Draining => return Ok(()),
+            Life::Starting | Life::Stopped => Reason::Draining,
+            Life::Failed => Reason::JournalFailed,
+        };
+        Err(answer::status(&Refusal::of(reason)))
     }
 
     fn inbound_reader<T>(&self, request: &Request<T>) -> Result<Arc<CallerEntry>, Status> {
@@ -213,7 +252,7 @@ impl Dispatch for Service {
         request: Request<Streaming<v1::SubmitStreamRequest>>,
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
         let caller = self.callers.authenticate(&request)?;
-        let call = self.long_call(caller)?;
+        let call = self.long_call(caller, &self.submitters)?;
         Ok(Response::new(submit_stream::start(
             call,
             request.into_inner(),
@@ -226,18 +265,19 @@ impl Dispatch for Service {
     ) -> Result<Response<v1::GetResponse>, Status> {
         let caller = self.callers.authenticate(&request)?;
         let id = parse::message_id("message_id", &request.get_ref().message_id)?;
-        match self.engine.find(caller.caller.tenant, id).await {
-            Some(view) => Ok(Response::new(v1::GetResponse {
-                message: Some(progress::view(view, &self.engine)),
-            })),
-            None => Err(answer::failure(
+        let Some(view) = self.engine.find(caller.caller.tenant, id).await else {
+            self.check_alive()?;
+            return Err(answer::failure(
                 Code::NotFound,
                 "MESSAGE_UNKNOWN",
                 format!(
                     "no message {id} of this tenant is known: it never was, or its history has been dropped"
                 ),
-            )),
-        }
+            ));
+        };
+        Ok(Response::new(v1::GetResponse {
+            message: Some(progress::view(view, &self.engine)),
+        }))
     }
 
     async fn cancel(
@@ -254,10 +294,13 @@ impl Dispatch for Service {
             CancelVerdict::TooLate { state } => {
                 (v1::CancelVerdict::TooLate, progress::state_number(state))
             }
-            CancelVerdict::Unknown => (
-                v1::CancelVerdict::Unknown,
-                v1::MessageState::Unspecified.into(),
-            ),
+            CancelVerdict::Unknown => {
+                self.check_alive()?;
+                (
+                    v1::CancelVerdict::Unknown,
+                    v1::MessageState::Unspecified.into(),
+                )
+            }
         };
         Ok(Response::new(v1::CancelResponse {
             verdict: verdict.into(),
@@ -270,7 +313,7 @@ impl Dispatch for Service {
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.callers.authenticate(&request)?;
-        let call = self.long_call(caller)?;
+        let call = self.long_call(caller, &self.watchers)?;
         Ok(Response::new(watch::start(call, request.into_inner())?))
     }
 
@@ -279,7 +322,8 @@ impl Dispatch for Service {
         request: Request<v1::InboundRequest>,
     ) -> Result<Response<Self::InboundStream>, Status> {
         let caller = self.inbound_reader(&request)?;
-        Ok(Response::new(inbound::start(self.long_call(caller)?)))
+        let call = self.long_call(caller, &self.watchers)?;
+        Ok(Response::new(inbound::start(call)))
     }
 
     async fn acknowledge_inbound(
@@ -287,26 +331,9 @@ impl Dispatch for Service {
         request: Request<v1::AcknowledgeInboundRequest>,
     ) -> Result<Response<v1::AcknowledgeInboundResponse>, Status> {
         self.inbound_reader(&request)?;
-        let ids = request.into_inner().ids;
-        if ids.len() > ACKNOWLEDGEMENTS_MAX {
-            return Err(answer::invalid(
-                "ids",
-                format!(
-                    "has {}: at most {ACKNOWLEDGEMENTS_MAX} in one request",
-                    ids.len()
-                ),
-            ));
-        }
-        // All are parsed first, so that a malformed one does not leave the call half done.
-        let parsed = ids
-            .iter()
-            .map(|id| parse::message_id("ids", id))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut unknown_ids = Vec::new();
-        for (id, text) in parsed.into_iter().zip(ids) {
-            if !self.engine.acknowledge_inbound(id).await {
-                unknown_ids.push(text);
-            }
+        let unknown_ids = inbound::acknowledge(&self.engine, request.into_inner().ids).await?;
+        if !unknown_ids.is_empty() {
+            self.check_alive()?;
         }
         Ok(Response::new(v1::AcknowledgeInboundResponse {
             unknown_ids,

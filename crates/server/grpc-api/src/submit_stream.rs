@@ -11,7 +11,8 @@
 
 use std::sync::Arc;
 
-use engine::{ReplySink, ReplyTo};
+use engine::{Refusal, ReplySink, ReplyTo};
+use message::Reason;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tonic::{Status, Streaming};
 
@@ -79,7 +80,7 @@ impl Reader {
         loop {
             let request = tokio::select! {
                 biased;
-                () = &mut closing => return Err(answer::status(&closed())),
+                () = &mut closing => return Err(closed()),
                 request = self.requests.message() => request?,
             };
             let Some(request) = request else {
@@ -91,7 +92,7 @@ impl Reader {
                     Ok(()) => {}
                     Err(Ended) => return Ok(()),
                 },
-                () = &mut closing => return Err(answer::status(&closed())),
+                () = &mut closing => return Err(closed()),
             }
         }
     }
@@ -164,11 +165,6 @@ impl Answerer {
     }
 }
 
-fn closed() -> engine::Refusal {
-    engine::Refusal {
-        reason: message::Reason::Draining,
-        retry_after_ms: None,
-        violations: Vec::new(),
-        existing: None,
-    }
+fn closed() -> Status {
+    answer::status(&Refusal::of(Reason::Draining))
 }

@@ -109,7 +109,8 @@ impl Watch {
             self.skipped = 0;
             let response = v1::WatchResponse {
                 events: passed,
-                resume_position: progress::position_text(self.boot, last.position),
+                // The engine resumes at a position, so this is the one after.
+                resume_position: progress::position_text(self.boot, last.position + 1),
             };
             self.out.send(Ok(response)).await?;
         }

@@ -16,7 +16,7 @@ mod carrier_check;
 mod carrier_file;
 mod check;
 mod checker;
-mod effective;
+pub(crate) mod effective;
 mod engine_check;
 mod file;
 mod parties_check;
@@ -27,10 +27,6 @@ mod source;
 mod tests;
 
 pub(crate) use check::load;
-pub(crate) use effective::{
-    Addressing, BindMode, Caller, Carrier, CarrierTls, CategoryRule, ClientIdentity, Config,
-    Credential, DataCodings, Group, IdRule, Journal, Limits, OnUncertain, Reconnect, Retention,
-    Retry, Route, Server, Sync, Tenant, Timers, Tls, TonNpi, Transport, UncertainRule,
-};
+pub(crate) use effective::Config;
 pub(crate) use secret::Secret;
 pub(crate) use source::{Problem, Problems};

@@ -1,4 +1,7 @@
-//! Every rule of the configuration by its message, and the shipped example.
+//! Every rule of the configuration by the message of whoever breaks it.
+
+mod example;
+mod parties;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use message::{Category, Lane};
 
 use super::check::load_with;
-use super::{
-    BindMode, Config, Credential, IdRule, OnUncertain, Problem, Problems, Transport, load,
-};
+use super::effective::{BindMode, IdRule, OnUncertain, Transport};
+use super::{Config, Problem, Problems, load};
 
 const MAIN: &str = r#"[server]
 listen = "127.0.0.1:7070"
@@ -101,62 +103,6 @@ fn only(result: Result<Config, Problems>) -> (Problem, String) {
 
 fn text(result: Result<Config, Problems>) -> String {
     only(result).1
-}
-
-#[test]
-fn the_shipped_example_loads() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hikyaku.toml");
-    let config = load(&path).unwrap();
-    assert_eq!(config.carriers[0].name.as_str(), "example");
-    assert_eq!(config.server.transport, Transport::PlainLoopback);
-}
-
-/// The example names each default in a comment: with every comment switched on it must mean the same.
-#[test]
-fn the_defaults_named_in_the_example_are_the_defaults() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    let as_shipped = load(&folder.join("hikyaku.toml")).unwrap();
-    let main = uncommented(&folder.join("hikyaku.toml"));
-    let scratch = Scratch::new(&main, CARRIER);
-    fs::remove_file(scratch.0.join("carriers/alpha.toml")).unwrap();
-    scratch.write(
-        "carriers/example.toml",
-        &uncommented(&folder.join("carriers/example.toml")),
-    );
-    let mut spelled_out = scratch.load().unwrap();
-    assert_ne!(spelled_out.version, as_shipped.version);
-    spelled_out.version = as_shipped.version;
-    spelled_out.journal.dir.clone_from(&as_shipped.journal.dir);
-    assert_eq!(format!("{spelled_out:?}"), format!("{as_shipped:?}"));
-}
-
-/// Switches on the commented settings, except alternatives to a setting that is on, and TLS, which needs files.
-fn uncommented(path: &Path) -> String {
-    let skipped = [
-        "password_file",
-        "password_env",
-        "certificate",
-        "key",
-        "client_ca",
-        "ca",
-        "server_name",
-        "[server.tls]",
-        "[tls]",
-    ];
-    let mut text = String::new();
-    for line in fs::read_to_string(path).unwrap().lines() {
-        let setting = line.strip_prefix("# ").filter(|rest| {
-            let name = rest.split(" =").next().unwrap_or_default();
-            rest.contains(" = ")
-                && name.bytes().all(|byte| {
-                    byte.is_ascii_lowercase() || byte == b'_' || byte == b'7' || byte == b'2'
-                })
-                && !skipped.contains(&name)
-        });
-        text.push_str(setting.unwrap_or(line));
-        text.push('\n');
-    }
-    text
 }
 
 #[test]
@@ -331,115 +277,6 @@ fn the_two_listeners_differ() {
         "[admin]\nlisten = \"127.0.0.1:7070\"\n[journal]",
     );
     assert!(text(same).contains("admin.listen = \"127.0.0.1:7070\": is server.listen already"));
-}
-
-const KEY_LINE: &str =
-    "key_sha256 = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"";
-
-#[test]
-fn a_caller_has_exactly_one_credential() {
-    for line in ["", "key_env = \"SET\"\nkey_file = \"key\"\n"] {
-        assert!(
-            text(main_with(&format!("{KEY_LINE}\n"), line))
-                .contains("give exactly one of key_sha256")
-        );
-    }
-    assert!(
-        text(main_with(KEY_LINE, "key_sha256 = \"00\""))
-            .contains("allowed are 64 hexadecimal digits")
-    );
-    assert!(
-        text(main_with(KEY_LINE, "key_env = \"UNSET\""))
-            .contains("environment variable is not set")
-    );
-    assert!(
-        text(main_with(KEY_LINE, "certificate_san = \"app\""))
-            .contains("needs server.tls.client_ca")
-    );
-}
-
-#[test]
-fn keys_from_files_and_variables_are_hashed() {
-    let from_variable = main_with(KEY_LINE, "key_env = \"SET\"").unwrap();
-    let scratch = Scratch::new(&MAIN.replace(KEY_LINE, "key_file = \"key\""), CARRIER);
-    scratch.write("key", "a key of sixteen octets\n");
-    let from_file = scratch.load().unwrap();
-    assert_eq!(
-        from_file.callers[0].credential,
-        from_variable.callers[0].credential
-    );
-    // printf %s 'a key of sixteen octets' | sha256sum
-    let Credential::KeySha256(hash) = from_file.callers[0].credential else {
-        panic!("no key")
-    };
-    assert_eq!(hash[..4], [0x1b, 0x4e, 0xf2, 0x89]);
-    scratch.write("key", "short");
-    let text = text(scratch.load());
-    assert!(
-        text.contains("holds a key of 5 octets; allowed are 16 to 256"),
-        "{text}"
-    );
-    assert!(!text.contains("short"));
-}
-
-#[test]
-fn names_are_unique_known_and_well_formed() {
-    let twice = MAIN.replace("[[caller]]", "[[tenant]]\nname = \"bank\"\n[[caller]]");
-    assert!(
-        text(load_texts(&twice, CARRIER))
-            .contains("tenant.name = \"bank\": there is a tenant of this name already")
-    );
-    assert!(
-        text(main_with("tenant = \"bank\"", "tenant = \"banc\""))
-            .contains("no such tenant; configured are bank")
-    );
-    assert!(
-        text(main_with("[[\"alpha\"]]", "[[\"beta\"]]"))
-            .contains("no such carrier; configured are alpha")
-    );
-    assert!(
-        text(main_with("[[\"alpha\"]]", "[[\"alpha\"], [\"alpha\"]]"))
-            .contains("is in this group twice")
-    );
-    assert!(
-        text(main_with("group = \"home\"", "group = \"away\""))
-            .contains("no such group; configured are home")
-    );
-    assert!(text(carrier_with("\"alpha\"", "\"beta\"")).contains("must be the file's name"));
-    let second = format!(
-        "{}[[caller]]\nname = \"app2\"\ntenant = \"bank\"\n{KEY_LINE}\ncategories = [\"otp\"]\n",
-        MAIN
-    );
-    assert!(text(load_texts(&second, CARRIER)).contains("has the credential of caller app"));
-    let route = format!("{MAIN}[[route]]\nprefix = \"44\"\ngroup = \"home\"\n");
-    assert!(text(load_texts(&route, CARRIER)).contains("this prefix has a route already"));
-}
-
-#[test]
-fn every_party_is_needed() {
-    let main =
-        "[server]\nlisten = \"127.0.0.1:0\"\ninsecure_loopback = true\n[journal]\ndir = \"data\"\n";
-    let Problems(problems) = load_texts(main, CARRIER).unwrap_err();
-    let missing: Vec<_> = problems
-        .iter()
-        .map(|problem| problem.what.split(';').next().unwrap())
-        .collect();
-    assert_eq!(
-        missing,
-        [
-            "no [[tenant]]",
-            "no [[caller]]",
-            "no [[group]]",
-            "no [[route]]"
-        ]
-    );
-    let scratch = Scratch::new(MAIN, CARRIER);
-    fs::remove_file(scratch.0.join("carriers/alpha.toml")).unwrap();
-    let Problems(problems) = scratch.load().unwrap_err();
-    assert!(
-        problems[0].what.contains("holds 0 carriers"),
-        "{problems:?}"
-    );
 }
 
 #[test]

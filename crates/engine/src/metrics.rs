@@ -1,0 +1,283 @@
+//! The metrics of the engine. Handles are made once, so that counting is one atomic addition and no label is looked up per message.
+//!
+//! Grammar: `hikyaku_<thing>_<unit or plural>[_total]`, seconds and bytes as units, labels only from closed sets (lane, carrier, state,
+//! reason): never a tenant, never a number. [`METRICS`] is the source of `docs/reference/metrics.md`.
+
+use std::collections::HashMap;
+
+use message::{ALL_REASONS, CarrierId, LANES, Lane, MessageState, Outcome, Reason};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+use crate::config::EngineConfig;
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// A metric for the reference page.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+macro_rules! described {
+    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)+) => {
+        $(const $constant: &str = $name;)+
+
+        /// Every metric of the engine.
+        pub const METRICS: &[Description] = &[$(Description {
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        },)+];
+    };
+}
+
+described! {
+    ADMITTED = "hikyaku_admitted_messages_total", Counter, ["lane"], "Messages admitted: durable, and answered with an id.";
+    REPEATED = "hikyaku_repeated_submissions_total", Counter, [], "Submissions answered with the id of an earlier one, by idempotency key.";
+    REFUSED = "hikyaku_refused_submissions_total", Counter, ["reason"], "Submissions refused at intake.";
+    FINAL = "hikyaku_final_messages_total", Counter, ["state"], "Messages that reached a final state.";
+    LATE = "hikyaku_late_evidence_total", Counter, [], "Answers and receipts that came after a final state.";
+    OUTCOMES = "hikyaku_attempt_outcomes_total", Counter, ["carrier", "outcome"], "Outcomes of attempts, by class.";
+    STATUS = "hikyaku_carrier_statuses_total", Counter, ["carrier", "status"], "Answers by raw command_status in hexadecimal; the first 64 different ones of a carrier, the rest as other.";
+    RECEIPTS = "hikyaku_receipts_total", Counter, ["carrier", "match"], "Receipts by what they led to: matched, early, by_address, orphan.";
+    INBOUND = "hikyaku_inbound_messages_total", Counter, ["carrier"], "Messages from handsets taken over.";
+    LANE_DEPTH = "hikyaku_lane_messages", Gauge, ["lane"], "Messages waiting in a lane, over all route groups.";
+    LANE_AGE = "hikyaku_lane_oldest_seconds", Gauge, ["lane"], "Age of the oldest message of a lane.";
+    LIVE = "hikyaku_live_messages", Gauge, [], "Messages that are not final.";
+    CREDIT_MESSAGES = "hikyaku_credit_messages", Gauge, [], "Credits in use, in messages.";
+    CREDIT_BYTES = "hikyaku_credit_bytes", Gauge, [], "Credits in use, in bytes.";
+    AWAITED = "hikyaku_awaited_receipts", Gauge, [], "Receipts awaited.";
+    UNCERTAIN = "hikyaku_uncertain_attempts", Gauge, [], "Attempts whose fate is unknown now.";
+    WATCHERS = "hikyaku_watchers", Gauge, [], "Watch streams open.";
+    PERMITS = "hikyaku_permits_total", Counter, ["carrier"], "Permits spent on segments.";
+    SPEED = "hikyaku_carrier_speed_ratio", Gauge, ["carrier"], "Pace of a carrier: 1 is its contract, 0 is frozen.";
+    WINDOW = "hikyaku_window_requests", Gauge, ["carrier"], "Requests in flight.";
+    WINDOW_SIZE = "hikyaku_window_size_requests", Gauge, ["carrier"], "Window places of all bound sessions.";
+    SESSIONS = "hikyaku_bound_sessions", Gauge, ["carrier"], "Sessions that may carry segments.";
+    SESSIONS_CONFIGURED = "hikyaku_configured_sessions", Gauge, ["carrier"], "Sessions configured.";
+    RECEIVERS = "hikyaku_receiving_sessions", Gauge, ["carrier"], "Sessions that may carry receipts.";
+    RECEIVER_MISSING = "hikyaku_receiver_missing", Gauge, ["carrier"], "1 while segments can go out and no receipt can come in.";
+    BIND_FATAL = "hikyaku_bind_refused_for_good", Gauge, ["carrier"], "1 while the carrier refuses our credentials and only a slow probe goes on.";
+    RECONNECTS = "hikyaku_reconnects_total", Counter, ["carrier"], "Connection attempts after a lost or refused session.";
+    SUBMIT_TO_ADMIT = "hikyaku_submit_to_admit_seconds", Histogram, ["lane"], "From intake until the admission is durable.";
+    ADMIT_TO_WRITE = "hikyaku_admit_to_write_seconds", Histogram, ["lane"], "From entering the lane until written.";
+    WRITE_TO_ANSWER = "hikyaku_write_to_answer_seconds", Histogram, ["carrier"], "From the write until the carrier's answer.";
+    JOURNAL_BATCHES = "hikyaku_journal_batches_total", Counter, [], "Group commits.";
+    JOURNAL_RECORDS = "hikyaku_journal_records_total", Counter, [], "Records committed.";
+    JOURNAL_BYTES = "hikyaku_journal_written_bytes_total", Counter, [], "Bytes committed.";
+    JOURNAL_SYNC = "hikyaku_journal_sync_seconds", Histogram, [], "Time of a group commit's sync.";
+    JOURNAL_BATCH = "hikyaku_journal_batch_records", Histogram, [], "Records in a group commit.";
+    JOURNAL_DISK = "hikyaku_journal_disk_bytes", Gauge, [], "Bytes of all journal files.";
+    JOURNAL_FAILED = "hikyaku_journal_failed", Gauge, [], "1 when the journal has failed for good.";
+}
+
+/// The engine's handles.
+#[derive(Debug)]
+pub(crate) struct EngineMetrics {
+    pub(crate) admitted: [Counter; 4],
+    pub(crate) repeated: Counter,
+    refused: Vec<(Reason, Counter)>,
+    finals: Vec<(MessageState, Counter)>,
+    pub(crate) late: Counter,
+    pub(crate) lane_depth: [Gauge; 4],
+    pub(crate) lane_age: [Gauge; 4],
+    pub(crate) live: Gauge,
+    pub(crate) credit_messages: Gauge,
+    pub(crate) credit_bytes: Gauge,
+    pub(crate) awaited: Gauge,
+    pub(crate) uncertain: Gauge,
+    pub(crate) watchers: Gauge,
+    pub(crate) submit_to_admit: [Histogram; 4],
+    pub(crate) admit_to_write: [Histogram; 4],
+    pub(crate) journal_batches: Counter,
+    pub(crate) journal_records: Counter,
+    pub(crate) journal_bytes: Counter,
+    pub(crate) journal_sync: Histogram,
+    pub(crate) journal_batch: Histogram,
+    pub(crate) journal_disk: Gauge,
+    pub(crate) journal_failed: Gauge,
+    carriers: HashMap<CarrierId, CarrierMetrics>,
+}
+
+/// The handles of one carrier.
+#[derive(Debug)]
+pub(crate) struct CarrierMetrics {
+    outcomes: [Counter; 6],
+    pub(crate) matched: Counter,
+    pub(crate) early: Counter,
+    pub(crate) by_address: Counter,
+    pub(crate) orphan: Counter,
+    pub(crate) inbound: Counter,
+    pub(crate) permits: Counter,
+    pub(crate) speed: Gauge,
+    pub(crate) window: Gauge,
+    pub(crate) window_size: Gauge,
+    pub(crate) sessions: Gauge,
+    pub(crate) sessions_configured: Gauge,
+    pub(crate) receivers: Gauge,
+    pub(crate) receiver_missing: Gauge,
+    pub(crate) bind_fatal: Gauge,
+    pub(crate) reconnects: Counter,
+    pub(crate) write_to_answer: Histogram,
+    name: String,
+    statuses: std::sync::Mutex<HashMap<u32, Counter>>,
+}
+
+/// Different statuses of a carrier that get a series of their own.
+const STATUSES_MAX: usize = 64;
+
+impl EngineMetrics {
+    pub(crate) fn new(config: &EngineConfig) -> Self {
+        let lane = |lane: Lane| lane.name();
+        let carriers = config.carriers.iter();
+        Self {
+            admitted: LANES.map(|at| counter!(ADMITTED, "lane" => lane(at))),
+            repeated: counter!(REPEATED),
+            refused: ALL_REASONS
+                .iter()
+                .filter(|reason| (100..200).contains(&reason.number()))
+                .map(|reason| (*reason, counter!(REFUSED, "reason" => reason.name())))
+                .collect(),
+            finals: MessageState::ALL
+                .iter()
+                .filter(|state| state.is_final())
+                .map(|state| (*state, counter!(FINAL, "state" => state.name())))
+                .collect(),
+            late: counter!(LATE),
+            lane_depth: LANES.map(|at| gauge!(LANE_DEPTH, "lane" => lane(at))),
+            lane_age: LANES.map(|at| gauge!(LANE_AGE, "lane" => lane(at))),
+            live: gauge!(LIVE),
+            credit_messages: gauge!(CREDIT_MESSAGES),
+            credit_bytes: gauge!(CREDIT_BYTES),
+            awaited: gauge!(AWAITED),
+            uncertain: gauge!(UNCERTAIN),
+            watchers: gauge!(WATCHERS),
+            submit_to_admit: LANES.map(|at| histogram!(SUBMIT_TO_ADMIT, "lane" => lane(at))),
+            admit_to_write: LANES.map(|at| histogram!(ADMIT_TO_WRITE, "lane" => lane(at))),
+            journal_batches: counter!(JOURNAL_BATCHES),
+            journal_records: counter!(JOURNAL_RECORDS),
+            journal_bytes: counter!(JOURNAL_BYTES),
+            journal_sync: histogram!(JOURNAL_SYNC),
+            journal_batch: histogram!(JOURNAL_BATCH),
+            journal_disk: gauge!(JOURNAL_DISK),
+            journal_failed: gauge!(JOURNAL_FAILED),
+            carriers: carriers
+                .map(|carrier| (carrier.id(), CarrierMetrics::new(carrier.name.as_str())))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn refused(&self, reason: Reason) {
+        if let Some((_, counter)) = self.refused.iter().find(|(known, _)| *known == reason) {
+            counter.increment(1);
+        }
+    }
+
+    pub(crate) fn finished(&self, state: MessageState) {
+        if let Some((_, counter)) = self.finals.iter().find(|(known, _)| *known == state) {
+            counter.increment(1);
+        }
+    }
+
+    pub(crate) fn carrier(&self, id: CarrierId) -> Option<&CarrierMetrics> {
+        self.carriers.get(&id)
+    }
+}
+
+impl CarrierMetrics {
+    fn new(name: &str) -> Self {
+        let carrier = name.to_owned();
+        let outcome = |outcome: &'static str| counter!(OUTCOMES, "carrier" => carrier.clone(), "outcome" => outcome);
+        let receipts = |matched: &'static str| counter!(RECEIPTS, "carrier" => carrier.clone(), "match" => matched);
+        let level = |metric: &'static str| gauge!(metric, "carrier" => carrier.clone());
+        Self {
+            outcomes: [
+                "submitted",
+                "throttled",
+                "rejected_retry",
+                "rejected_final",
+                "uncertain",
+                "unwritten",
+            ]
+            .map(outcome),
+            matched: receipts("matched"),
+            early: receipts("early"),
+            by_address: receipts("by_address"),
+            orphan: receipts("orphan"),
+            inbound: counter!(INBOUND, "carrier" => carrier.clone()),
+            permits: counter!(PERMITS, "carrier" => carrier.clone()),
+            speed: level(SPEED),
+            window: level(WINDOW),
+            window_size: level(WINDOW_SIZE),
+            sessions: level(SESSIONS),
+            sessions_configured: level(SESSIONS_CONFIGURED),
+            receivers: level(RECEIVERS),
+            receiver_missing: level(RECEIVER_MISSING),
+            bind_fatal: level(BIND_FATAL),
+            reconnects: counter!(RECONNECTS, "carrier" => carrier.clone()),
+            write_to_answer: histogram!(WRITE_TO_ANSWER, "carrier" => carrier.clone()),
+            statuses: std::sync::Mutex::default(),
+            name: carrier,
+        }
+    }
+
+    /// Counts an outcome. The table of statuses is touched for refusals only: ordinary answers need no lock.
+    pub(crate) fn outcome(&self, outcome: &Outcome, status: u32) {
+        self.outcomes[usize::from(outcome.number()) - 1].increment(1);
+        if status == 0 {
+            return;
+        }
+        let mut statuses = self
+            .statuses
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = statuses.len();
+        if known >= STATUSES_MAX && !statuses.contains_key(&status) {
+            counter!(STATUS, "carrier" => self.name.clone(), "status" => "other").increment(1);
+            return;
+        }
+        statuses
+            .entry(status)
+            .or_insert_with(|| {
+                counter!(STATUS, "carrier" => self.name.clone(), "status" => format!("0x{status:08x}"))
+            })
+            .increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_grammar() {
+        for metric in METRICS {
+            let rest = metric.name.strip_prefix("hikyaku_");
+            assert!(rest.is_some_and(|rest| !rest.is_empty()), "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == Kind::Counter,
+                "{}",
+                metric.name
+            );
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+}

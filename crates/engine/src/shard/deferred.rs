@@ -1,0 +1,219 @@
+//! What waits until its records are durable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use connector::{ReceiptHandle, Verdict};
+use journal::Position;
+use message::{CarrierId, Lane, MessageId, Now};
+use partition::{CancelVerdict, Change, Effect, Enqueue, MessageView};
+use tokio::sync::oneshot;
+
+use super::Shard;
+use crate::caller::AdmitReply;
+use crate::events::Event;
+use crate::inbound::InboundEvent;
+use crate::reply::{Announce, ReplySink, ReplyTo};
+
+/// A receipt that is not durable after this long is answered with a temporary error, so that the carrier sends it again rather than drop the
+/// session.
+const ACKNOWLEDGE_WITHIN_NS: u64 = 5_000_000_000;
+
+/// Something somebody outside will rely on.
+#[derive(Debug)]
+pub(super) enum Deferred {
+    /// Carry out an effect.
+    Effect(Effect),
+    /// A new message enters its lane; the time is its arrival at intake.
+    Admitted(Box<Enqueue>, u64),
+    /// Answer a submission; the time is its arrival at intake.
+    Reply(ReplyTo, Box<AdmitReply>, u64, Lane),
+    /// Answer a cancellation.
+    Cancel(oneshot::Sender<CancelVerdict>, CancelVerdict),
+    /// Show an inbound message to watchers.
+    Inbound(Box<InboundEvent>),
+    /// Answer the acknowledgement of an inbound message.
+    InboundDone(oneshot::Sender<bool>, MessageId, bool),
+}
+
+/// In order of position; acknowledgements and events apart, since they are released in bulk and by other rules.
+#[derive(Debug, Default)]
+pub(super) struct DeferredQueue {
+    waiting: VecDeque<(Position, Deferred)>,
+    acknowledgements: VecDeque<Acknowledgement>,
+    events: VecDeque<(Position, Event)>,
+    /// Events released in this turn.
+    released: Vec<Event>,
+    /// Sinks that were given answers in this turn and whose receivers must be woken.
+    owed: Vec<Arc<ReplySink>>,
+}
+
+#[derive(Debug)]
+struct Acknowledgement {
+    position: Position,
+    carrier: CarrierId,
+    handle: ReceiptHandle,
+    arrived_ns: u64,
+}
+
+impl DeferredQueue {
+    pub(super) fn push(&mut self, position: Position, deferred: Deferred) {
+        self.waiting.push_back((position, deferred));
+    }
+
+    pub(super) fn acknowledge(
+        &mut self,
+        position: Position,
+        carrier: CarrierId,
+        handle: ReceiptHandle,
+        now: Now,
+    ) {
+        self.acknowledgements.push_back(Acknowledgement {
+            position,
+            carrier,
+            handle,
+            arrived_ns: now.mono_ns,
+        });
+    }
+
+    pub(super) fn event(&mut self, position: Position, view: &MessageView, change: &Change) {
+        self.events.push_back((position, event_of(view, change)));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.acknowledgements.len() + self.events.len()
+    }
+}
+
+impl Shard {
+    /// Publishes the event of a change when it is durable, and counts it.
+    pub(super) fn note_change(&mut self, at: usize, change: Change, position: Position) {
+        if change.late {
+            self.shared.metrics.late.increment(1);
+        } else if change.state.is_final() {
+            self.shared.metrics.finished(change.state);
+        }
+        if let Some(view) = self.partitions[at].find(change.id) {
+            self.deferred.event(position, &view, &change);
+        }
+    }
+
+    /// Carries out everything whose records have become durable.
+    pub(super) fn release_durable(&mut self, now: Now) {
+        use journal::Append as _;
+        let durable = self.journal.durable();
+        if durable > self.durable {
+            self.durable = durable;
+            for carrier in &mut self.cell.carriers {
+                carrier.note_commit();
+            }
+        }
+        while let Some((position, _)) = self.deferred.waiting.front()
+            && *position <= durable
+        {
+            if let Some((_, deferred)) = self.deferred.waiting.pop_front() {
+                self.release(deferred, now);
+            }
+        }
+        self.release_acknowledgements(durable, now);
+        self.release_events(durable);
+        for sink in self.deferred.owed.drain(..) {
+            sink.announce();
+        }
+    }
+
+    fn release(&mut self, deferred: Deferred, now: Now) {
+        match deferred {
+            Deferred::Effect(effect) => self.carry_out(effect, now),
+            Deferred::Admitted(enqueue, received_ns) => {
+                self.cell.enqueue(*enqueue, received_ns, now)
+            }
+            Deferred::Reply(to, reply, received_ns, lane) => {
+                let waited_ns = now.mono_ns.saturating_sub(received_ns);
+                self.submit_to_admit[lane.index()].saturating_record(waited_ns / 1_000);
+                self.shared.metrics.submit_to_admit[lane.index()].record(waited_ns as f64 / 1e9);
+                if to.sink.put(to.tag, *reply) == Announce::Owed {
+                    self.deferred.owed.push(to.sink);
+                }
+            }
+            Deferred::Cancel(answer, verdict) => {
+                // The client may have gone; the cancellation stands.
+                let _ = answer.send(verdict);
+            }
+            Deferred::Inbound(event) => self.shared.inbound.add(*event),
+            Deferred::InboundDone(answer, id, known) => {
+                self.shared.inbound.remove(id);
+                let _ = answer.send(known);
+            }
+        }
+    }
+
+    fn release_acknowledgements(&mut self, durable: Position, now: Now) {
+        while let Some(front) = self.deferred.acknowledgements.front() {
+            let verdict = if front.position <= durable {
+                Verdict::Taken
+            } else if now.mono_ns.saturating_sub(front.arrived_ns) > ACKNOWLEDGE_WITHIN_NS {
+                Verdict::TemporaryError
+            } else {
+                break;
+            };
+            self.cell
+                .acknowledge(front.carrier, front.handle, verdict, now);
+            self.deferred.acknowledgements.pop_front();
+        }
+    }
+
+    fn release_events(&mut self, durable: Position) {
+        while let Some((position, _)) = self.deferred.events.front()
+            && *position <= durable
+        {
+            if let Some((_, event)) = self.deferred.events.pop_front() {
+                self.deferred.released.push(event);
+            }
+        }
+        self.shared
+            .events
+            .extend(&mut self.deferred.released, |event, position| {
+                event.position = position
+            });
+    }
+}
+
+fn event_of(view: &MessageView, change: &Change) -> Event {
+    Event {
+        position: 0,
+        message: change.id,
+        tenant: view.tenant,
+        caller: view.caller,
+        batch_id: view.batch_id.clone(),
+        sequence: change.sequence,
+        leg: 0,
+        attempt: change.attempt,
+        segment: change.segment,
+        segments: view.segments,
+        state: change.state,
+        reason: change.reason,
+        status: change.status,
+        uncertain: change.uncertain,
+        late: change.late,
+        at_ms: change.at_ms,
+        config_version: view.config_version,
+        carrier: change.carrier,
+        context: view.context.clone(),
+    }
+}
+
+/// What watchers see of a kept inbound message.
+pub(super) fn inbound_event(view: &partition::InboundView) -> InboundEvent {
+    InboundEvent {
+        position: 0,
+        id: view.id,
+        carrier: view.carrier,
+        from: view.from.clone(),
+        to: view.to.clone(),
+        text: view.text.clone(),
+        octets: view.octets.clone(),
+        data_coding: view.data_coding,
+        received_ms: view.received_ms,
+    }
+}

@@ -1,0 +1,245 @@
+//! What is done now and then rather than per message: gauges, retention, statistics.
+
+use std::collections::VecDeque;
+
+use journal::{Append as _, JournalState, Position};
+use message::Now;
+use partition::Record;
+
+use super::recover::{OPENED_KIND, opened_record};
+use super::{Shard, ShardFailure};
+use crate::shared::Life;
+use crate::stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
+
+/// How often deadlines are looked at: nothing durable depends on a finer grain.
+const DUE_EVERY_NS: u64 = 5_000_000;
+/// How often gauges are set and retention is considered.
+const TICK_NS: u64 = 250_000_000;
+/// Retention is considered when the journal is larger than this.
+const RETAIN_ABOVE_BYTES: u64 = 128 << 20;
+/// And when it is this many times larger than the idempotency keys that would have to be carried forward, each taken as
+/// [`KEY_BYTES`]: so that carrying costs at most a third of what is written.
+const RETAIN_KEY_RATIO: u64 = 4;
+const KEY_BYTES: u64 = 96;
+/// Written records are needed until their attempt has an outcome, which the longest uncertain_after bounds; this is far beyond it.
+const WRITTEN_KEPT_NS: u64 = 600_000_000_000;
+
+/// Times of what recurs.
+#[derive(Debug, Default)]
+pub(super) struct Housekeeping {
+    due_checked_ns: u64,
+    ticked_ns: u64,
+    /// Where the Opened record of this run stands.
+    pub(super) opened_at: Position,
+    /// Let go of everything before the first once the second is durable.
+    retain: Option<(Position, Position)>,
+    /// Positions of the Written log by time.
+    written_marks: VecDeque<(u64, Position)>,
+}
+
+impl Housekeeping {
+    pub(super) fn due_check(&mut self, now: Now) -> bool {
+        let due = now.mono_ns.saturating_sub(self.due_checked_ns) >= DUE_EVERY_NS;
+        if due {
+            self.due_checked_ns = now.mono_ns;
+        }
+        due
+    }
+}
+
+impl Shard {
+    pub(super) fn housekeeping(&mut self, now: Now) -> Result<(), ShardFailure> {
+        self.publish_gauges();
+        if now.mono_ns.saturating_sub(self.housekeeping.ticked_ns) < TICK_NS {
+            return Ok(());
+        }
+        self.housekeeping.ticked_ns = now.mono_ns;
+        if let JournalState::Failed { what } = self.journal.state() {
+            self.shared.metrics.journal_failed.set(1.0);
+            self.shared.set_life(Life::Failed);
+            return Err(ShardFailure::Journal(what.to_string()));
+        }
+        for carrier in &mut self.cell.carriers {
+            carrier.refresh(now);
+        }
+        self.set_otp_limits(now);
+        self.tick_metrics(now);
+        self.retain(now)
+    }
+
+    fn set_otp_limits(&self, now: Now) {
+        for (group, gauge) in &self.shared.groups {
+            let limit = self.cell.otp_limit(*group, now);
+            gauge
+                .otp_limit
+                .store(limit, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn tick_metrics(&mut self, now: Now) {
+        let metrics = &self.shared.metrics;
+        let mut depths = [0; 4];
+        for (_, group) in self.cell.depths() {
+            for (sum, depth) in depths.iter_mut().zip(group) {
+                *sum += depth;
+            }
+        }
+        let ages = self.cell.oldest_ns(now);
+        for lane in 0..4 {
+            metrics.lane_depth[lane].set(depths[lane] as f64);
+            metrics.lane_age[lane].set(ages[lane] as f64 / 1e9);
+            for us in self.cell.latency[lane].recent_us.drain(..) {
+                metrics.admit_to_write[lane].record(f64::from(us) / 1e6);
+            }
+        }
+        let live: usize = self
+            .partitions
+            .iter()
+            .map(|partition| partition.counts().live)
+            .sum();
+        metrics.live.set(live as f64);
+        let credits = self.shared.engine_credits.in_use();
+        metrics.credit_messages.set(f64::from(credits.messages));
+        metrics.credit_bytes.set(credits.bytes as f64);
+        metrics.awaited.set(self.evidence.awaited() as f64);
+        metrics.uncertain.set(self.evidence.uncertain() as f64);
+        metrics.watchers.set(self.shared.events.watchers() as f64);
+        self.tick_journal_metrics();
+        self.tick_carrier_metrics(now);
+    }
+
+    fn tick_journal_metrics(&self) {
+        let metrics = &self.shared.metrics;
+        let stats = self.journal.stats();
+        metrics.journal_batches.absolute(stats.batches);
+        metrics.journal_records.absolute(stats.records);
+        metrics.journal_bytes.absolute(stats.bytes);
+        metrics.journal_disk.set(self.journal.disk_bytes() as f64);
+        self.journal.drain_figures(|figures| {
+            metrics.journal_sync.record(figures.sync_ns as f64 / 1e9);
+            metrics.journal_batch.record(figures.records as f64);
+        });
+    }
+
+    fn tick_carrier_metrics(&self, now: Now) {
+        for carrier in &self.cell.carriers {
+            let Some(metrics) = self.shared.metrics.carrier(carrier.id) else {
+                continue;
+            };
+            let status = carrier.connector.status();
+            let flag = |on: bool| if on { 1.0 } else { 0.0 };
+            metrics.permits.absolute(carrier.rate.written);
+            let speed = carrier.throttle.speed(now.mono_ns);
+            metrics.speed.set(f64::from(speed.ppm()) / 1e6);
+            metrics.window.set(f64::from(status.in_flight));
+            metrics.window_size.set(f64::from(status.window));
+            metrics.sessions.set(f64::from(status.sessions_bound));
+            metrics
+                .sessions_configured
+                .set(f64::from(status.sessions_configured));
+            metrics.receivers.set(f64::from(status.sessions_receiving));
+            metrics.receiver_missing.set(flag(status.receiver_missing));
+            metrics.bind_fatal.set(flag(status.bind_fatal));
+            metrics.reconnects.absolute(status.reconnects);
+        }
+    }
+
+    /// Lets go of journal files that hold nothing live, in two steps: what must outlive them is carried forward, and only when that is durable
+    /// (and with it every Final that made them dispensable) are they let go.
+    fn retain(&mut self, now: Now) -> Result<(), ShardFailure> {
+        let durable = self.journal.durable();
+        if let Some((oldest, carried)) = self.housekeeping.retain {
+            if carried <= durable {
+                self.journal.retain_from(oldest);
+                self.housekeeping.retain = None;
+            }
+        } else if self.journal_is_large() {
+            let appended = self.journal.appended();
+            let oldest = self
+                .partitions
+                .iter()
+                .filter_map(partition::Partition::oldest_position)
+                .min()
+                .map_or(appended, Position);
+            for at in 0..self.partitions.len() {
+                for kept in self.partitions[at].keys_before(oldest.0) {
+                    self.record(Record::KeyKept(kept))?;
+                }
+            }
+            if self.housekeeping.opened_at < oldest {
+                self.housekeeping.opened_at = self.append_opened()?;
+            }
+            self.journal.commit();
+            self.housekeeping.retain = Some((oldest, self.journal.appended()));
+        }
+        let marks = &mut self.housekeeping.written_marks;
+        if marks
+            .back()
+            .is_none_or(|(at_ns, _)| now.mono_ns - at_ns > WRITTEN_KEPT_NS / 20)
+        {
+            marks.push_back((now.mono_ns, self.written.written()));
+        }
+        while let Some((at_ns, position)) = marks.front()
+            && now.mono_ns - at_ns > WRITTEN_KEPT_NS
+        {
+            self.written.retain_from(*position);
+            marks.pop_front();
+        }
+        Ok(())
+    }
+
+    fn journal_is_large(&self) -> bool {
+        let keys: usize = self
+            .partitions
+            .iter()
+            .map(|partition| partition.counts().idempotency_keys)
+            .sum();
+        let bytes = self.journal.disk_bytes();
+        bytes > RETAIN_ABOVE_BYTES && bytes > RETAIN_KEY_RATIO * KEY_BYTES * keys as u64
+    }
+
+    pub(super) fn append_opened(&mut self) -> Result<Position, ShardFailure> {
+        let opened = opened_record(&self.shared.config);
+        self.journal
+            .append(OPENED_KIND, partition::record::RECORD_VERSION, &mut |out| {
+                opened.encode_into(out)
+            })
+            .map_err(|error| ShardFailure::Journal(error.to_string()))
+    }
+
+    pub(super) fn stats(&self) -> EngineStats {
+        let lanes = [0, 1, 2, 3].map(|lane| LaneStats {
+            head_of_line: self.cell.latency[lane].head_of_line(),
+            admit_to_write: self.cell.latency[lane].admit_to_write(),
+            submit_to_admit: Percentiles::of_us(&self.submit_to_admit[lane]),
+        });
+        let carriers = self.cell.carriers.iter().map(|carrier| {
+            let limited_seconds = carrier.rate.limited_ns as f64 / 1e9;
+            let contract = carrier.throttle.bucket().map_or(0.0, |bucket| {
+                f64::from(bucket.contract().segments_per_second())
+            });
+            let possible = contract * limited_seconds;
+            CarrierStats {
+                carrier: carrier.id,
+                written: carrier.rate.written,
+                max_in_any_second: carrier.rate.max_in_any_second as u64,
+                limited_seconds,
+                utilisation: if possible > 0.0 {
+                    carrier.rate.written_while_limited as f64 / possible
+                } else {
+                    0.0
+                },
+            }
+        });
+        EngineStats {
+            lanes,
+            carriers: carriers.collect(),
+            live: self
+                .partitions
+                .iter()
+                .map(|partition| partition.counts().live as u64)
+                .sum(),
+            receipts_awaited: self.evidence.awaited() as u64,
+        }
+    }
+}

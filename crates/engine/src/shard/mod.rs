@@ -1,0 +1,450 @@
+//! A shard: one thread that owns partitions, a cell and the writing end of the journal, and moves them forward in turns.
+//!
+//! One turn, in order:
+//!
+//! ```text
+//! connectors' events ─┐
+//! intake ring ────────┼─► partitions decide ─► journal (append, commit) ─┐
+//! control, deadlines ─┘                                                 │ durable
+//! cell dispatches ◄── lanes ◄── replies, acknowledgements, events ◄─────┘
+//! ```
+//!
+//! Nothing here waits: the loop around it (see [`run`]) sleeps until a ring, the journal, a connector or a time calls for another turn.
+//!
+//! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
+//! most [`INTAKE_PER_TURN`] submissions, [`DUE_PER_TURN`] deadlines, and one batch of events per connector.
+
+mod deferred;
+mod evidence;
+mod housekeeping;
+mod recover;
+mod requests;
+mod run;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use connector::{ConnectorEvent, Dispatch, InboundMessage, ReceiptHandle, Verdict};
+use hdrhistogram::Histogram;
+use journal::{Append, Appender, Position, WrittenLog};
+use message::{CarrierId, MessageId, Now, stable_hash};
+use partition::record::RECORD_VERSION;
+use partition::{
+    Answer, Decision, Due, Effect, Event, InboundArrived, OutcomeReport, Partition, Record, Timing,
+};
+use queue::Amount;
+
+use crate::cell::{Cell, Wishes, WrittenFailed, WrittenSink};
+use crate::control::Control;
+use crate::inbound::InboundEvent;
+use crate::intake::IntakeItem;
+use crate::shared::{Life, Shared};
+use deferred::{Deferred, DeferredQueue};
+use evidence::Evidence;
+use housekeeping::Housekeeping;
+pub use recover::OpenError;
+pub use run::EngineFailure;
+pub(crate) use run::run;
+
+/// Most submissions taken in a turn.
+const INTAKE_PER_TURN: usize = 512;
+/// Most deadlines of one partition handled in a turn.
+const DUE_PER_TURN: usize = 256;
+/// Journal room that intake leaves for outcomes and receipts of what is already under way.
+const INTAKE_ROOM_BYTES: usize = 8 << 20;
+/// Journal room that any decision needs.
+const DECISION_ROOM_BYTES: usize = 1 << 20;
+
+/// Why the shard stopped before it was asked to.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ShardFailure {
+    /// The journal cannot be written: nothing more may be admitted or sent.
+    #[error("the journal failed: {0}")]
+    Journal(String),
+    /// The Written log cannot be written: nothing more may be sent.
+    #[error("the written log failed: {0}")]
+    Written(String),
+}
+
+pub(crate) struct Shard {
+    shared: Arc<Shared>,
+    partitions: Vec<Partition>,
+    cell: Cell,
+    journal: Appender,
+    written: WrittenLog,
+    evidence: Evidence,
+    deferred: DeferredQueue,
+    housekeeping: Housekeeping,
+    decision: Decision,
+    /// Events that later decisions of the same turn must see, such as an early receipt that was waiting for its expectation.
+    followups: VecDeque<(usize, Event)>,
+    inbox: VecDeque<(CarrierId, ConnectorEvent)>,
+    arrivals: Vec<IntakeItem>,
+    requests: Vec<Control>,
+    wishes: Wishes,
+    submit_to_admit: [Histogram<u64>; 4],
+    durable: Position,
+}
+
+impl Shard {
+    /// One turn. `true` when another turn may have something to do at once.
+    fn turn(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        self.take_connector_events(now);
+        let busy = self.take_inbox(now)? | self.take_intake(now)? | self.take_control(now)?;
+        self.take_due(now)?;
+        self.journal.commit();
+        self.release_durable(now);
+        let sent = self.dispatch(now)?;
+        self.grant_wishes(now)?;
+        self.journal.commit();
+        self.housekeeping(now)?;
+        Ok(busy || sent)
+    }
+
+    /// Lets a partition decide, appends and applies its records, and sees to the effects. Returns the answer and the position that makes it valid.
+    fn decide(
+        &mut self,
+        at: usize,
+        event: Event,
+        now: Now,
+    ) -> Result<(Answer, Position), ShardFailure> {
+        let answered = self.decide_one(at, event, now)?;
+        while let Some((at, event)) = self.followups.pop_front() {
+            self.decide_one(at, event, now)?;
+        }
+        Ok(answered)
+    }
+
+    fn decide_one(
+        &mut self,
+        at: usize,
+        event: Event,
+        now: Now,
+    ) -> Result<(Answer, Position), ShardFailure> {
+        let mut decision = std::mem::take(&mut self.decision);
+        decision.clear();
+        self.partitions[at].decide(event, now, &mut decision);
+        for record in decision.records.drain(..) {
+            self.record(record)?;
+        }
+        let position = self.journal.appended();
+        for effect in decision.effects.drain(..) {
+            match effect.timing() {
+                Timing::Now => self.carry_out(effect, now),
+                Timing::Durable => self.deferred.push(position, Deferred::Effect(effect)),
+            }
+        }
+        let answer = std::mem::take(&mut decision.answer);
+        self.decision = decision;
+        self.forget_orphaned(at);
+        Ok((answer, position))
+    }
+
+    /// Appends one record and folds it into its partition; its event is published when it is durable.
+    fn record(&mut self, record: Record) -> Result<Position, ShardFailure> {
+        let position = self
+            .journal
+            .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
+            .map_err(|error| ShardFailure::Journal(error.to_string()))?;
+        let at = usize::from(record.partition());
+        let change = self.partitions[at]
+            .apply(record, position.0)
+            .map_err(|error| ShardFailure::Journal(error.to_string()))?;
+        if let Some(change) = change {
+            self.note_change(at, change, position);
+        }
+        Ok(position)
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Now) {
+        match effect {
+            Effect::Enqueue(enqueue) => self.cell.enqueue(enqueue, 0, now),
+            Effect::ClaimGranted(id) => self.cell.grant(id),
+            Effect::Withdraw(id) => self.cell.withdraw(id),
+            Effect::Expect {
+                carrier,
+                id,
+                segment,
+            } => {
+                let early = self.partition_of_receipt(carrier, &id);
+                if self.partitions[early].has_early(carrier, &id) {
+                    let receipts = self.partitions[early].early(carrier, &id);
+                    self.followups
+                        .extend(evidence::hand_over(carrier, &id, segment, receipts, early));
+                }
+                self.evidence.expect(carrier, id, segment);
+            }
+            Effect::Forget {
+                carrier,
+                id,
+                segment,
+            } => self.evidence.forget(carrier, &id, segment),
+            Effect::Uncertain {
+                carrier,
+                segment,
+                payload,
+            } => {
+                self.evidence.doubt(carrier, segment, &payload);
+            }
+            Effect::Certain {
+                carrier,
+                segment,
+                payload,
+            } => {
+                self.evidence.settle(carrier, segment, &payload);
+            }
+            Effect::Release {
+                payload,
+                cost_bytes,
+                ..
+            } => {
+                let held = Amount::one(u64::from(cost_bytes));
+                self.shared.scopes(payload.lane).release(held);
+            }
+        }
+    }
+
+    fn take_connector_events(&mut self, now: Now) {
+        let shared = &self.shared;
+        let inbox = &mut self.inbox;
+        self.cell.drain_events(|carrier, event| {
+            if let ConnectorEvent::Outcome {
+                outcome,
+                status,
+                written_ns,
+                settled_ns,
+                ..
+            } = &event
+            {
+                if *outcome == message::Outcome::Throttled {
+                    #[expect(clippy::cast_possible_truncation, reason = "any 32 random bits do")]
+                    let jitter = shared.random() as u32;
+                    carrier
+                        .throttle
+                        .on_throttled(now.mono_ns, *written_ns, jitter);
+                }
+                if let Some(metrics) = shared.metrics.carrier(carrier.id) {
+                    metrics.outcome(outcome, *status);
+                    if *written_ns != 0 {
+                        let waited_ns = settled_ns.saturating_sub(*written_ns);
+                        metrics.write_to_answer.record(waited_ns as f64 / 1e9);
+                    }
+                }
+            }
+            inbox.push_back((carrier.id, event));
+        });
+    }
+
+    fn take_inbox(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        while self.journal.room_bytes() >= DECISION_ROOM_BYTES {
+            let Some((carrier, event)) = self.inbox.pop_front() else {
+                return Ok(false);
+            };
+            match event {
+                ConnectorEvent::Outcome {
+                    segment,
+                    outcome,
+                    status,
+                    ..
+                } => {
+                    let report = OutcomeReport {
+                        segment,
+                        carrier,
+                        outcome,
+                        status,
+                    };
+                    let at = usize::from(segment.message.partition());
+                    self.decide(at, Event::Outcome(report), now)?;
+                }
+                ConnectorEvent::Receipt { handle, receipt } => {
+                    self.take_receipt(carrier, handle, receipt, now)?;
+                }
+                ConnectorEvent::Inbound { handle, inbound } => {
+                    self.take_inbound((carrier, handle), inbound, now)?;
+                }
+                ConnectorEvent::SessionUp { session } => {
+                    tracing::info!(
+                        carrier = self.shared.carrier_name(carrier),
+                        session = session.0,
+                        "session bound"
+                    );
+                }
+                ConnectorEvent::SessionDown { session } => {
+                    tracing::warn!(
+                        carrier = self.shared.carrier_name(carrier),
+                        session = session.0,
+                        "session ended"
+                    );
+                }
+            }
+        }
+        Ok(!self.inbox.is_empty())
+    }
+
+    fn take_inbound(
+        &mut self,
+        (carrier, handle): (CarrierId, ReceiptHandle),
+        inbound: InboundMessage,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let at = self.place(stable_hash(&[
+            &carrier.0.to_be_bytes(),
+            inbound.from.as_bytes(),
+        ]));
+        let kept = inbound.clone();
+        let arrived = InboundArrived {
+            carrier,
+            from: inbound.from,
+            to: inbound.to,
+            text: inbound.text,
+            octets: inbound.octets,
+            data_coding: inbound.data_coding,
+            random: self.shared.random(),
+        };
+        let (answer, position) = self.decide(at, Event::Inbound(Box::new(arrived)), now)?;
+        if let Answer::Inbound(id) = answer {
+            if let Some(metrics) = self.shared.metrics.carrier(carrier) {
+                metrics.inbound.increment(1);
+            }
+            let event = InboundEvent {
+                position: 0,
+                id,
+                carrier,
+                from: kept.from,
+                to: kept.to,
+                text: kept.text,
+                octets: kept.octets,
+                data_coding: kept.data_coding,
+                received_ms: now.wall_ms,
+            };
+            self.deferred
+                .push(position, Deferred::Inbound(Box::new(event)));
+            self.deferred.acknowledge(position, carrier, handle, now);
+        } else {
+            self.cell
+                .acknowledge(carrier, handle, Verdict::TemporaryError, now);
+        }
+        Ok(())
+    }
+
+    fn take_due(&mut self, now: Now) -> Result<(), ShardFailure> {
+        if !self.housekeeping.due_check(now) {
+            return Ok(());
+        }
+        for at in 0..self.partitions.len() {
+            for _ in 0..DUE_PER_TURN {
+                if self.journal.room_bytes() < DECISION_ROOM_BYTES {
+                    return Ok(());
+                }
+                match self.partitions[at].take_due(now) {
+                    None => break,
+                    Some(Due::Release(enqueue)) => self.cell.enqueue(enqueue, 0, now),
+                    Some(Due::Decide(event)) => {
+                        if let Event::InboundDone { id, .. } = &event {
+                            self.shared.inbound.remove(*id);
+                        }
+                        self.decide(at, event, now)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        if self.shared.life() != Life::Open || self.journal.room_bytes() < DECISION_ROOM_BYTES {
+            return Ok(false);
+        }
+        let mut sink = Sink {
+            partitions: &mut self.partitions,
+            written: &mut self.written,
+            deferred: &mut self.deferred,
+            position: self.journal.appended(),
+        };
+        self.cell
+            .turn(now, &mut sink, &mut self.wishes)
+            .map_err(|WrittenFailed| ShardFailure::Written(format!("{:?}", self.written.state())))
+    }
+
+    fn grant_wishes(&mut self, now: Now) -> Result<(), ShardFailure> {
+        let mut wishes = std::mem::take(&mut self.wishes);
+        for id in wishes.expired.drain(..) {
+            self.decide(usize::from(id.partition()), Event::ExpiredInLane(id), now)?;
+        }
+        for id in wishes.claims.drain(..) {
+            self.decide(usize::from(id.partition()), Event::Claim(id), now)?;
+        }
+        self.wishes = wishes;
+        Ok(())
+    }
+
+    fn partition_of(&self, id: MessageId) -> Option<usize> {
+        let at = usize::from(id.partition());
+        (at < self.partitions.len()).then_some(at)
+    }
+
+    fn partition_of_receipt(&self, carrier: CarrierId, id: &message::CarrierMessageId) -> usize {
+        self.place(stable_hash(&[&carrier.0.to_be_bytes(), id.as_bytes()]))
+    }
+
+    fn place(&self, hash: u64) -> usize {
+        (hash % self.partitions.len() as u64) as usize
+    }
+
+    fn publish_gauges(&self) {
+        for (group, depths) in self.cell.depths() {
+            if let Some(gauge) = self.shared.groups.get(&group) {
+                for (gauge, depth) in gauge.waiting.iter().zip(depths) {
+                    gauge.store(depth as u64, Ordering::Relaxed);
+                }
+            }
+        }
+        let awaited = self.evidence.awaited() as u64;
+        self.shared
+            .receipts_awaited
+            .store(awaited, Ordering::Relaxed);
+    }
+}
+
+/// Makes Written records of a batch: into the page cache first, then into the partitions.
+struct Sink<'a> {
+    partitions: &'a mut [Partition],
+    written: &'a mut WrittenLog,
+    deferred: &'a mut DeferredQueue,
+    position: Position,
+}
+
+impl WrittenSink for Sink<'_> {
+    fn written(
+        &mut self,
+        carrier: CarrierId,
+        batch: &[Dispatch],
+        now: Now,
+    ) -> Result<(), WrittenFailed> {
+        let record = |dispatch: &Dispatch| {
+            Record::Written(partition::record::Written {
+                segment: dispatch.segment.into(),
+                session: dispatch.session.0,
+                carrier: carrier.0,
+                at_ms: now.wall_ms,
+            })
+        };
+        for dispatch in batch {
+            let record = record(dispatch);
+            self.written
+                .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
+                .map_err(|_| WrittenFailed)?;
+        }
+        self.written.write_batch().map_err(|_| WrittenFailed)?;
+        for dispatch in batch {
+            let at = usize::from(dispatch.segment.message.partition());
+            if let Ok(Some(change)) = self.partitions[at].apply(record(dispatch), 0)
+                && let Some(view) = self.partitions[at].find(change.id)
+            {
+                self.deferred.event(self.position, &view, &change);
+            }
+        }
+        Ok(())
+    }
+}

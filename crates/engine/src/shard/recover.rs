@@ -1,0 +1,393 @@
+//! From the journal back to a running shard.
+//!
+//! 1. Replay the journal: every record is applied, as it was when it was new.
+//! 2. Replay the Written log: attempts without an outcome that were handed to a session are Attempting again.
+//! 3. Rebuild what is derived: credits (overdrawn if need be), expectations, uncertain attempts.
+//! 4. Put what waits back into the lanes, oldest first, and decide an uncertain outcome for what may have been sent.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use journal::{
+    FileJournal, FrameRef, JournalConfig, Position, WrittenConfig, WrittenIn, WrittenLog,
+};
+use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
+use partition::record::RECORD_VERSION;
+use partition::{Boot, Derived, Event, Partition, Record, Recovered};
+use prost::Message as _;
+use queue::Amount;
+
+use super::housekeeping::Housekeeping;
+use super::{DeferredQueue, Evidence, Shard, ShardFailure};
+use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
+use crate::config::EngineConfig;
+use crate::shared::Shared;
+
+/// The engine's own record: who wrote what follows.
+pub(super) const OPENED_KIND: u8 = 1;
+
+/// Why a shard could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The journal or the Written log cannot be opened, or is damaged.
+    #[error(transparent)]
+    Journal(#[from] journal::OpenError),
+    /// A record cannot be read.
+    #[error("the journal holds a record at position {position} that cannot be read: {what}")]
+    Record {
+        /// Behind the record.
+        position: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The data directory was made with another number of partitions.
+    #[error(
+        "the data directory has {found} partitions and the configuration says {configured}: the number is fixed for the life of a data directory; configure {found}, or another directory"
+    )]
+    Partitions {
+        /// As made.
+        found: u32,
+        /// As configured.
+        configured: u16,
+    },
+    /// The carriers could not be set up.
+    #[error("{0}")]
+    Carriers(String),
+    /// The journal failed while the recovered messages were decided.
+    #[error(transparent)]
+    Failed(#[from] ShardFailure),
+    /// The thread's runtime could not be made.
+    #[error("the shard's runtime could not be made: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Who opened the journal, and what the numbers in the records that follow stand for.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Opened {
+    #[prost(uint32, tag = "1")]
+    partitions: u32,
+    #[prost(message, repeated, tag = "2")]
+    names: Vec<Name>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Name {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(fixed32, tag = "2")]
+    number: u32,
+    #[prost(string, tag = "3")]
+    slug: String,
+}
+
+impl Opened {
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+        self.encode_raw(out);
+    }
+}
+
+pub(super) fn opened_record(config: &EngineConfig) -> Opened {
+    let name = |kind: &str, number: u32, slug: &str| Name {
+        kind: kind.into(),
+        number,
+        slug: slug.into(),
+    };
+    let carriers = config.carriers.iter();
+    let tenants = config.tenants.iter();
+    let groups = config.routes.groups().iter();
+    Opened {
+        partitions: u32::from(config.limits.partitions),
+        names: carriers
+            .map(|carrier| name("carrier", carrier.id().0, carrier.name.as_str()))
+            .chain(tenants.map(|tenant| name("tenant", tenant.id().0, tenant.name.as_str())))
+            .chain(groups.map(|group| name("group", group.id().0, group.name().as_str())))
+            .collect(),
+    }
+}
+
+/// What replay leaves.
+struct Replay {
+    partitions: Vec<Partition>,
+    /// Messages whose present attempt was claimed before this boot of the machine.
+    claimed_before_boot: HashSet<MessageId, IdBuildHasher>,
+}
+
+impl Replay {
+    fn new(config: &EngineConfig) -> Self {
+        let limits = &config.limits;
+        Self {
+            partitions: (0..limits.partitions)
+                .map(|number| Partition::new(number, limits.partition.clone()))
+                .collect(),
+            claimed_before_boot: HashSet::default(),
+        }
+    }
+
+    fn take(&mut self, record: journal::Record<'_>) -> Result<(), OpenError> {
+        let FrameRef {
+            kind,
+            version,
+            payload,
+            ..
+        } = record.frame;
+        let position = record.position.0;
+        let unreadable = |what: String| OpenError::Record { position, what };
+        if kind == OPENED_KIND {
+            let opened = Opened::decode(payload).map_err(|error| unreadable(error.to_string()))?;
+            return self.check_partitions(opened.partitions);
+        }
+        let decoded = Record::decode(kind, version, payload)
+            .map_err(|error| unreadable(error.to_string()))?;
+        self.note_claim(&decoded, record.written_in);
+        let partition = self
+            .partitions
+            .get_mut(usize::from(decoded.partition()))
+            .ok_or_else(|| unreadable("it belongs to a partition that is not configured".into()))?;
+        partition
+            .apply(decoded, position)
+            .map_err(|error| unreadable(error.to_string()))?;
+        partition.drain_orphaned(|_, _, _| {});
+        Ok(())
+    }
+
+    fn check_partitions(&self, found: u32) -> Result<(), OpenError> {
+        let configured = self.partitions.len();
+        if found as usize == configured {
+            return Ok(());
+        }
+        Err(OpenError::Partitions {
+            found,
+            configured: u16::try_from(configured).unwrap_or(u16::MAX),
+        })
+    }
+
+    fn note_claim(&mut self, record: &Record, written_in: WrittenIn) {
+        let claimed = match record {
+            Record::Admitted(admitted) if admitted.claimed => {
+                partition::record::joined(admitted.id_high, admitted.id_low)
+            }
+            Record::Claimed(claimed) => claimed.segment.to_ref().map(|segment| segment.message),
+            Record::Outcome(outcome) if outcome.next_attempt != 0 => {
+                outcome.segment.to_ref().map(|segment| segment.message)
+            }
+            Record::Final(done) => {
+                if let Some(segment) = done.segment.to_ref() {
+                    self.claimed_before_boot.remove(&segment.message);
+                }
+                None
+            }
+            Record::Admitted(_)
+            | Record::Written(_)
+            | Record::Outcome(_)
+            | Record::Receipt(_)
+            | Record::EarlyReceipt(_)
+            | Record::Inbound(_)
+            | Record::InboundDone(_)
+            | Record::KeyKept(_) => None,
+        };
+        match (claimed, written_in) {
+            (Some(id), WrittenIn::EarlierBoot) => {
+                self.claimed_before_boot.insert(id);
+            }
+            (Some(id), WrittenIn::ThisBoot) => {
+                self.claimed_before_boot.remove(&id);
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+impl Shard {
+    /// Opens the data directory, replays it and makes everything ready. Returns the journal too: closing it is the last thing to do.
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        connectors: Vec<crate::cell::BoxedConnector>,
+        now: Now,
+    ) -> Result<(Self, FileJournal), OpenError> {
+        let config = &shared.config;
+        let mut replay = Replay::new(config);
+        let journal = open_journal(&shared, &mut replay)?;
+        let written = open_written(&shared, &mut replay)?;
+        let mut cell = Cell::new(&config.routes, carriers(config, connectors, now)?);
+        for tenant in &config.tenants {
+            cell.set_weight(tenant.id(), tenant.weight);
+        }
+        let mut shard = Self {
+            partitions: replay.partitions,
+            cell,
+            journal: journal.appender(),
+            written,
+            evidence: Evidence::default(),
+            deferred: DeferredQueue::default(),
+            housekeeping: Housekeeping::default(),
+            decision: partition::Decision::default(),
+            followups: VecDeque::new(),
+            inbox: VecDeque::new(),
+            arrivals: Vec::new(),
+            requests: Vec::new(),
+            wishes: Wishes::default(),
+            submit_to_admit: LANES.map(|_| crate::cell::histogram()),
+            durable: Position(0),
+            shared,
+        };
+        shard.housekeeping.opened_at = shard.append_opened()?;
+        shard.restore(&replay.claimed_before_boot, now)?;
+        Ok((shard, journal))
+    }
+
+    fn restore(
+        &mut self,
+        claimed_before_boot: &HashSet<MessageId, IdBuildHasher>,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let mut facts = Vec::new();
+        let mut live = Vec::new();
+        for partition in &self.partitions {
+            let ids = partition.live_ids();
+            for id in ids
+                .iter()
+                .copied()
+                .chain(partition.finished_with_expectations())
+            {
+                partition.derived(id, &mut facts);
+            }
+            live.extend(ids);
+            for view in partition.inbound() {
+                self.shared
+                    .inbound
+                    .add(super::deferred::inbound_event(view));
+            }
+        }
+        for fact in facts {
+            self.restore_fact(fact);
+        }
+        // Ids rise with time, so this is the order of admission over all partitions.
+        live.sort_unstable_by_key(|id| (id.made_at_ms(), *id));
+        let count = live.len();
+        for id in live {
+            let boot = if claimed_before_boot.contains(&id) {
+                Boot::New
+            } else {
+                Boot::Same
+            };
+            self.restore_message(id, boot, now)?;
+        }
+        tracing::info!(live = count, "journal replayed");
+        Ok(())
+    }
+
+    fn restore_fact(&mut self, fact: Derived) {
+        match fact {
+            Derived::Expectation {
+                carrier,
+                id,
+                segment,
+            } => {
+                self.evidence.expect(carrier, id, segment);
+            }
+            Derived::Uncertain {
+                carrier,
+                segment,
+                payload,
+            } => {
+                self.evidence.doubt(carrier, segment, &payload);
+            }
+            Derived::Credits {
+                payload,
+                cost_bytes,
+                ..
+            } => {
+                let scopes = self.shared.scopes(payload.lane);
+                let overdrawn = scopes.overdraw(Amount::one(u64::from(cost_bytes)));
+                let _held_by_the_message = overdrawn.into_held();
+            }
+        }
+    }
+
+    fn restore_message(&mut self, id: MessageId, boot: Boot, now: Now) -> Result<(), ShardFailure> {
+        let at = usize::from(id.partition());
+        match self.partitions[at].recovered(id, boot) {
+            None | Some(Recovered::Waiting) => Ok(()),
+            Some(Recovered::Queued(mut enqueue)) => {
+                if !self.cell.knows(enqueue.group) {
+                    let query = routing::RouteQuery {
+                        destination: enqueue.payload.recipient,
+                    };
+                    let Some(route) = self.shared.config.routes.lookup(&query) else {
+                        self.decide(at, Event::RouteRemoved(id), now)?;
+                        return Ok(());
+                    };
+                    enqueue.group = route.group.id();
+                }
+                self.cell.enqueue(enqueue, 0, now);
+                Ok(())
+            }
+            Some(Recovered::Doubtful(event)) => self.decide(at, event, now).map(drop),
+        }
+    }
+}
+
+fn open_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<FileJournal, OpenError> {
+    let mut recovery = FileJournal::open(JournalConfig::new(shared.config.dir.join("journal")))?;
+    let replayed = recovery
+        .replay(|record| replay.take(record))
+        .map_err(flatten)?;
+    if let Some(torn) = &replayed.torn {
+        tracing::warn!(file = %torn.file.display(), offset = torn.offset, bytes = torn.cut_bytes, "torn tail cut");
+    }
+    let flag = Arc::clone(&shared.flag);
+    Ok(recovery.start(Arc::new(move || flag.notify()))?)
+}
+
+fn open_written(shared: &Arc<Shared>, replay: &mut Replay) -> Result<WrittenLog, OpenError> {
+    let mut recovery = WrittenLog::open(WrittenConfig::new(shared.config.dir.join("written")))?;
+    recovery
+        .replay(|record| {
+            let position = record.position.0;
+            let unreadable = |what: String| OpenError::Record { position, what };
+            let FrameRef { kind, payload, .. } = record.frame;
+            let decoded = Record::decode(kind, RECORD_VERSION, payload)
+                .map_err(|error| unreadable(error.to_string()))?;
+            let at = usize::from(decoded.partition());
+            if let (Record::Written(written), Some(partition)) =
+                (decoded, replay.partitions.get_mut(at))
+            {
+                partition.recover_written(written);
+            }
+            Ok(())
+        })
+        .map_err(flatten)?;
+    Ok(recovery.start()?)
+}
+
+fn flatten(error: journal::ReplayError<OpenError>) -> OpenError {
+    match error {
+        journal::ReplayError::Log(error) => OpenError::Journal(error),
+        journal::ReplayError::Record { source, .. } => source,
+    }
+}
+
+fn carriers(
+    config: &EngineConfig,
+    connectors: Vec<crate::cell::BoxedConnector>,
+    now: Now,
+) -> Result<Vec<Carrier>, OpenError> {
+    if connectors.len() != config.carriers.len() {
+        return Err(OpenError::Carriers(format!(
+            "{} carriers are configured and {} connectors were made",
+            config.carriers.len(),
+            connectors.len()
+        )));
+    }
+    let setups = config.carriers.iter().zip(connectors);
+    setups
+        .map(|(carrier, connector)| {
+            let setup = CarrierSetup {
+                id: CarrierId::of(&carrier.name),
+                contract: carrier.contract,
+                connector,
+            };
+            Carrier::new(setup, now).map_err(|error| OpenError::Carriers(error.to_string()))
+        })
+        .collect()
+}

@@ -1,0 +1,124 @@
+//! What the outside asks for: submissions from the intake ring, requests about single messages from the control ring.
+
+use journal::Append as _;
+use message::{Now, stable_hash};
+use partition::{Answer, CancelVerdict, Event};
+
+use super::deferred::Deferred;
+use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, INTAKE_ROOM_BYTES, Shard, ShardFailure};
+use crate::caller::{Admission, Refusal};
+use crate::control::Control;
+use crate::intake::IntakeItem;
+
+impl Shard {
+    pub(super) fn take_intake(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        if self.shared.intake.is_empty() || self.journal.room_bytes() < INTAKE_ROOM_BYTES {
+            return Ok(false);
+        }
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let taken = self.shared.intake.drain(INTAKE_PER_TURN, &mut arrivals);
+        self.shared.intake_space.notify_waiters();
+        for item in arrivals.drain(..) {
+            self.admit(item, now)?;
+        }
+        self.arrivals = arrivals;
+        Ok(taken == INTAKE_PER_TURN)
+    }
+
+    fn admit(&mut self, item: IntakeItem, now: Now) -> Result<(), ShardFailure> {
+        let IntakeItem {
+            admit,
+            reply,
+            held,
+            received_ns,
+        } = item;
+        let (lane, group, tenant) = (admit.lane, admit.group, admit.tenant);
+        let digits = admit.submission.recipient.digits();
+        let key = admit.submission.recipient_key.as_deref().unwrap_or(&digits);
+        let at = self.place(stable_hash(&[&tenant.0.to_be_bytes(), key.as_bytes()]));
+        let (answer, position) = self.decide(at, Event::Admit(admit), now)?;
+        let outcome = match answer {
+            Answer::Admitted(id) => {
+                self.shared.metrics.admitted[lane.index()].increment(1);
+                if let Some(enqueue) = self.partitions[at].enqueue_admitted(id) {
+                    let admission = Deferred::Admitted(Box::new(enqueue), received_ns);
+                    self.deferred.push(position, admission);
+                }
+                Ok(Admission { id, repeat: false })
+            }
+            Answer::Repeat(id) => {
+                self.shared.metrics.repeated.increment(1);
+                Ok(Admission { id, repeat: true })
+            }
+            Answer::Refused { reason, existing } => {
+                self.shared.metrics.refused(reason);
+                Err(Refusal {
+                    existing,
+                    ..Refusal::of(reason)
+                })
+            }
+            Answer::None | Answer::Cancel(_) | Answer::Inbound(_) | Answer::Known(_) => {
+                unreachable!("a submission is answered by admission, repeat or refusal")
+            }
+        };
+        if !matches!(outcome, Ok(Admission { repeat: false, .. })) {
+            self.shared.scopes(lane).release(held);
+        }
+        if let Some(gauge) = self.shared.groups.get(&group) {
+            gauge.entered(lane);
+        }
+        self.deferred.push(
+            position,
+            Deferred::Reply(reply, Box::new(outcome), received_ns, lane),
+        );
+        Ok(())
+    }
+
+    pub(super) fn take_control(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        if self.journal.room_bytes() < DECISION_ROOM_BYTES {
+            return Ok(false);
+        }
+        let mut requests = std::mem::take(&mut self.requests);
+        self.shared.control.drain(INTAKE_PER_TURN, &mut requests);
+        for request in requests.drain(..) {
+            match request {
+                Control::Find { tenant, id, answer } => {
+                    let view = self
+                        .partition_of(id)
+                        .and_then(|at| self.partitions[at].find(id));
+                    // Whoever asked may have gone; then nobody needs the answer.
+                    let _ = answer.send(view.filter(|view| view.tenant == tenant));
+                }
+                Control::Cancel { tenant, id, answer } => {
+                    let Some(at) = self.partition_of(id) else {
+                        let _ = answer.send(CancelVerdict::Unknown);
+                        continue;
+                    };
+                    let (verdict, position) = self.decide(at, Event::Cancel { tenant, id }, now)?;
+                    if let Answer::Cancel(verdict) = verdict {
+                        self.deferred
+                            .push(position, Deferred::Cancel(answer, verdict));
+                    }
+                }
+                Control::AcknowledgeInbound { id, answer } => {
+                    let Some(at) = self.partition_of(id) else {
+                        let _ = answer.send(false);
+                        continue;
+                    };
+                    let event = Event::InboundDone {
+                        id,
+                        acknowledged: true,
+                    };
+                    let (known, position) = self.decide(at, event, now)?;
+                    let done = Deferred::InboundDone(answer, id, known == Answer::Known(true));
+                    self.deferred.push(position, done);
+                }
+                Control::Stats { answer } => {
+                    let _ = answer.send(self.stats());
+                }
+            }
+        }
+        self.requests = requests;
+        Ok(false)
+    }
+}

@@ -1,0 +1,114 @@
+//! The loop around the turns.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journal::FileJournal;
+use message::Now;
+use queue::Sleep;
+
+use super::{OpenError, Shard, ShardFailure};
+use crate::config::ConnectorFactory;
+use crate::shared::{Life, Shared};
+
+/// The longest sleep: gauges, deadlines and retention want a turn now and then.
+const SLEEP_MAX: Duration = Duration::from_millis(50);
+
+/// Opens the shard and runs it until it is drained or fails. Must run inside a `LocalSet`: the connectors spawn their tasks on it.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    connectors: ConnectorFactory,
+) -> Result<(), EngineFailure> {
+    let clock = shared.config.clock;
+    let wake = Arc::clone(&shared.wake);
+    let connectors = connectors(Rc::new(move || wake.notify_one()));
+    let (mut shard, journal) = Shard::open(Arc::clone(&shared), connectors, clock())?;
+    for carrier in &mut shard.cell.carriers {
+        carrier.refresh(clock());
+    }
+    // A drain that was asked for during replay stands.
+    if shared.life() == Life::Starting {
+        shared.set_life(Life::Open);
+    }
+    let ended = turns(&mut shard, clock).await;
+    shared.set_life(match &ended {
+        Ok(()) => Life::Stopped,
+        Err(_) => Life::Failed,
+    });
+    close(shard, journal)?;
+    ended.map_err(EngineFailure::from)
+}
+
+/// Why the engine ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineFailure {
+    /// It could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It failed while running.
+    #[error(transparent)]
+    Shard(#[from] ShardFailure),
+    /// Its thread panicked, which is a defect of ours.
+    #[error("the shard's thread panicked; this is a defect, please report it with the log")]
+    Panicked,
+}
+
+async fn turns(shard: &mut Shard, clock: fn() -> Now) -> Result<(), ShardFailure> {
+    let shared = Arc::clone(&shard.shared);
+    let mut draining = false;
+    loop {
+        let now = clock();
+        let busy = shard.turn(now)?;
+        if shared.life() == Life::Draining {
+            if !draining {
+                draining = true;
+                shard.cell.drain(now);
+            }
+            if shard.cell.is_drained() && shard.inbox.is_empty() && shard.deferred.len() == 0 {
+                return Ok(());
+            }
+        }
+        if shared.life() == Life::Stopped {
+            return Ok(());
+        }
+        if busy {
+            // Session tasks share this thread: reading must get its turn.
+            tokio::task::yield_now().await;
+        } else {
+            sleep(shard, clock).await;
+        }
+    }
+}
+
+/// Sleeps until there is something to do.
+async fn sleep(shard: &Shard, clock: fn() -> Now) {
+    use journal::Append as _;
+    let shared = &shard.shared;
+    let flag = &shared.flag;
+    let work = || {
+        !shared.intake.is_empty()
+            || !shared.control.is_empty()
+            || shard.journal.durable() > shard.durable
+    };
+    if flag.sleep_unless(work) == Sleep::WorkFound {
+        tokio::task::yield_now().await;
+        return;
+    }
+    let now_ns = clock().mono_ns;
+    let longest = match shard.cell.next_permit_ns() {
+        Some(at_ns) => Duration::from_nanos(at_ns.saturating_sub(now_ns)).min(SLEEP_MAX),
+        None => SLEEP_MAX,
+    };
+    // Elapsing is as good a reason for a turn as being woken.
+    let _ = tokio::time::timeout(longest, shared.wake.notified()).await;
+    flag.stay_awake();
+}
+
+fn close(shard: Shard, journal: FileJournal) -> Result<(), ShardFailure> {
+    drop(shard);
+    journal
+        .close()
+        .map(drop)
+        .map_err(|failure| ShardFailure::Journal(failure.to_string()))
+}
