@@ -1,5 +1,10 @@
 //! An engine on a real journal with a connector that follows a script.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a rig of tests: failing loudly is its job"
+)]
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;

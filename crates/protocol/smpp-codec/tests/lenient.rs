@@ -367,6 +367,10 @@ fn what_breaks_the_specification_is_not_written() {
         );
         assert_eq!(&out[..], b"kept");
     }
+}
+
+#[test]
+fn a_filled_deliver_sm_resp_is_not_written() {
     let filled = DeliverSmResp {
         message_id: b"1".into(),
         tlvs: Tlvs::EMPTY,

@@ -151,3 +151,10 @@ fn debug_hides_the_text() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_nul_ends_a_word_as_a_space_does() {
+    let receipt = ReceiptText::parse(b"id:123\0\0junk stat:DELIVRD\0");
+    assert_eq!(receipt.id, Some(&b"123"[..]));
+    assert_eq!(receipt.stat, Some(ReceiptStat::Delivered));
+}

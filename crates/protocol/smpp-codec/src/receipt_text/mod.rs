@@ -217,21 +217,25 @@ fn label_before(head: &[u8]) -> Option<(Label, usize)> {
 
 /// Without blanks and NULs around it.
 fn trim(raw: &[u8]) -> &[u8] {
-    let blank = |octet: &u8| octet.is_ascii_whitespace() || *octet == 0;
     let start = raw
         .iter()
-        .position(|octet| !blank(octet))
+        .position(|octet| !is_blank(octet))
         .unwrap_or(raw.len());
     let end = raw
         .iter()
-        .rposition(|octet| !blank(octet))
+        .rposition(|octet| !is_blank(octet))
         .map_or(start, |last| last + 1);
     &raw[start..end]
 }
 
+/// Some carriers end fields with a NUL, so it separates as a space does.
+const fn is_blank(octet: &u8) -> bool {
+    octet.is_ascii_whitespace() || *octet == 0
+}
+
 fn first_word(trimmed: &[u8]) -> Option<&[u8]> {
     trimmed
-        .split(u8::is_ascii_whitespace)
+        .split(is_blank)
         .next()
         .filter(|word| !word.is_empty())
 }

@@ -1,0 +1,235 @@
+//! Watch, Get, Cancel, Inbound.
+
+use grpc_api::v1;
+use tonic::Code;
+
+use crate::world::{STUCK, SWIFT, World, asked, asked_by, submission};
+use crate::{follow, reason, submit, watch};
+
+#[tokio::test]
+async fn a_message_is_submitted_watched_and_looked_up() {
+    let world = World::start().await;
+    let mut events = watch(&world, v1::WatchRequest::default()).await;
+    let wanted = v1::Submission {
+        batch_id: "monday".into(),
+        context: bytes::Bytes::from_static(b"\x01\x02"),
+        ..submission(SWIFT, 1)
+    };
+    let answer = world
+        .client()
+        .submit(submit(wanted))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(!answer.repeat);
+
+    let seen = follow(&mut events, &answer.message_id).await;
+    assert!(
+        seen.windows(2)
+            .all(|pair| pair[0].0.sequence < pair[1].0.sequence)
+    );
+    let (last, _) = seen.last().unwrap();
+    assert_eq!(last.state(), v1::MessageState::Delivered);
+    assert_eq!(last.reason(), v1::Reason::ReceiptDelivered);
+    assert_eq!((&*last.batch_id, &*last.context), ("monday", &[1, 2][..]));
+    assert!(seen.iter().any(|(event, _)| event.carrier == "swift"));
+
+    let request = v1::GetRequest {
+        message_id: answer.message_id.clone(),
+    };
+    let view = world
+        .client()
+        .get(asked(request))
+        .await
+        .unwrap()
+        .into_inner()
+        .message
+        .unwrap();
+    assert_eq!(view.state(), v1::MessageState::Delivered);
+    assert_eq!(view.sequence, last.sequence);
+    assert_eq!((&*view.carrier, &*view.carrier_message_id), ("swift", "1"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_after_its_position() {
+    let world = World::start().await;
+    let mut events = watch(&world, v1::WatchRequest::default()).await;
+    let first = world
+        .client()
+        .submit(submit(submission(SWIFT, 1)))
+        .await
+        .unwrap()
+        .into_inner();
+    let seen = follow(&mut events, &first.message_id).await;
+    let position = seen.last().unwrap().1.clone();
+    drop(events);
+
+    let second = world
+        .client()
+        .submit(submit(submission(SWIFT, 2)))
+        .await
+        .unwrap()
+        .into_inner();
+    let resumed = v1::WatchRequest {
+        resume_position: position,
+        ..v1::WatchRequest::default()
+    };
+    let mut events = watch(&world, resumed).await;
+    let response = events.message().await.unwrap().unwrap();
+    assert!(!response.events.is_empty());
+    assert!(
+        response
+            .events
+            .iter()
+            .all(|event| event.message_id == second.message_id)
+    );
+
+    let of_another_run = v1::WatchRequest {
+        resume_position: "0".repeat(32),
+        ..v1::WatchRequest::default()
+    };
+    let lost = world
+        .client()
+        .watch(asked(of_another_run))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (lost.code(), &*reason(&lost)),
+        (Code::OutOfRange, "POSITION_LOST")
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_cancel_has_a_definite_answer() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let mut events = watch(&world, v1::WatchRequest::default()).await;
+    let stuck = client
+        .submit(submit(submission(STUCK, 1)))
+        .await
+        .unwrap()
+        .into_inner()
+        .message_id;
+    let swift = client
+        .submit(submit(submission(SWIFT, 1)))
+        .await
+        .unwrap()
+        .into_inner()
+        .message_id;
+    follow(&mut events, &swift).await;
+
+    let mut verdict_on = async |caller: &str, id: &str| {
+        let request = v1::CancelRequest {
+            message_id: id.to_owned(),
+        };
+        let answer = client
+            .cancel(asked_by(caller, request))
+            .await
+            .unwrap()
+            .into_inner();
+        (answer.verdict(), answer.state())
+    };
+    let unknown = (v1::CancelVerdict::Unknown, v1::MessageState::Unspecified);
+    assert_eq!(verdict_on("stranger", &stuck).await, unknown);
+    assert_eq!(
+        verdict_on("login", &stuck).await,
+        (v1::CancelVerdict::Cancelled, v1::MessageState::Cancelled)
+    );
+    assert_eq!(
+        verdict_on("login", &swift).await,
+        (v1::CancelVerdict::TooLate, v1::MessageState::Delivered)
+    );
+    let never_was = format!(
+        "{}{}",
+        &swift[..35],
+        if swift.ends_with('0') { '1' } else { '0' }
+    );
+    assert_eq!(verdict_on("login", &never_was).await, unknown);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_sees_and_uses_its_own_only() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let id = client
+        .submit(submit(submission(STUCK, 1)))
+        .await
+        .unwrap()
+        .into_inner()
+        .message_id;
+    let get = || v1::GetRequest {
+        message_id: id.clone(),
+    };
+    assert!(client.get(asked_by("shop", get())).await.is_ok());
+    let status = client.get(asked_by("stranger", get())).await.unwrap_err();
+    assert_eq!(
+        (status.code(), &*reason(&status)),
+        (Code::NotFound, "MESSAGE_UNKNOWN")
+    );
+
+    let otp = v1::SubmitRequest {
+        submission: Some(v1::Submission {
+            category: v1::Category::Otp.into(),
+            ..submission(SWIFT, 1)
+        }),
+        on_full: 0,
+    };
+    let status = client.submit(asked_by("shop", otp)).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert_eq!(reason(&status), "CATEGORY_NOT_GRANTED");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_message_from_a_person_comes_until_it_is_acknowledged() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let first_of = async |world: &World| {
+        let request = asked(v1::InboundRequest {});
+        let mut messages = world.client().inbound(request).await.unwrap().into_inner();
+        messages
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .messages
+            .remove(0)
+    };
+    let first = first_of(&world).await;
+    assert_eq!(
+        (&*first.text, &*first.carrier, &*first.octets),
+        ("STOP", "swift", &b"STOP"[..])
+    );
+    assert_eq!(first_of(&world).await.id, first.id);
+
+    let ids = || v1::AcknowledgeInboundRequest {
+        ids: vec![first.id.clone()],
+    };
+    let answer = client
+        .acknowledge_inbound(asked(ids()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(answer.unknown_ids.is_empty());
+    let answer = client
+        .acknowledge_inbound(asked(ids()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(answer.unknown_ids, std::slice::from_ref(&first.id));
+
+    let status = client
+        .inbound(asked_by("shop", v1::InboundRequest {}))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    let status = client
+        .acknowledge_inbound(asked_by("shop", ids()))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    world.end().await;
+}
