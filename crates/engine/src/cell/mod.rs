@@ -164,6 +164,13 @@ impl Cell {
         }
     }
 
+    /// Reads a carrier's counts anew: it gained or lost a session.
+    pub(crate) fn refresh(&mut self, carrier: CarrierId, now: Now) {
+        if let Some(carrier) = self.carriers.iter_mut().find(|known| known.id == carrier) {
+            carrier.refresh(now);
+        }
+    }
+
     /// When the next permit may be had, for the carriers that wait for one.
     pub(crate) fn next_permit_ns(&self) -> Option<u64> {
         self.carriers

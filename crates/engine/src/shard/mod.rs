@@ -12,7 +12,7 @@
 //! Nothing here waits: the loop around it (see [`run`]) sleeps until a ring, the journal, a connector or a time calls for another turn.
 //!
 //! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
-//! most [`INTAKE_PER_TURN`] submissions, [`DUE_PER_TURN`] deadlines, and one batch of events per connector.
+//! most [`INTAKE_PER_TURN`] submissions, [`EVENTS_PER_TURN`] events of connectors and [`DUE_PER_TURN`] deadlines of a partition.
 
 mod deferred;
 mod evidence;
@@ -47,8 +47,11 @@ pub use recover::OpenError;
 pub use run::EngineFailure;
 pub(crate) use run::run;
 
-/// Most submissions taken in a turn.
-const INTAKE_PER_TURN: usize = 512;
+/// Most submissions taken in a turn. Small, because an otp that became first waits for the turn to end: a turn should stay well under a
+/// millisecond.
+const INTAKE_PER_TURN: usize = 128;
+/// Most events of connectors handled in a turn, for the same reason.
+const EVENTS_PER_TURN: usize = 256;
 /// Most deadlines of one partition handled in a turn.
 const DUE_PER_TURN: usize = 256;
 /// Journal room that intake leaves for outcomes and receipts of what is already under way.
@@ -237,7 +240,10 @@ impl Shard {
     }
 
     fn take_inbox(&mut self, now: Now) -> Result<bool, ShardFailure> {
-        while self.journal.room_bytes() >= DECISION_ROOM_BYTES {
+        for _ in 0..EVENTS_PER_TURN {
+            if self.journal.room_bytes() < DECISION_ROOM_BYTES {
+                break;
+            }
             let Some((carrier, event)) = self.inbox.pop_front() else {
                 return Ok(false);
             };
@@ -264,18 +270,14 @@ impl Shard {
                     self.take_inbound((carrier, handle), inbound, now)?;
                 }
                 ConnectorEvent::SessionUp { session } => {
-                    tracing::info!(
-                        carrier = self.shared.carrier_name(carrier),
-                        session = session.0,
-                        "session bound"
-                    );
+                    let name = self.shared.carrier_name(carrier);
+                    tracing::info!(carrier = name, session = session.0, "session bound");
+                    self.cell.refresh(carrier, now);
                 }
                 ConnectorEvent::SessionDown { session } => {
-                    tracing::warn!(
-                        carrier = self.shared.carrier_name(carrier),
-                        session = session.0,
-                        "session ended"
-                    );
+                    let name = self.shared.carrier_name(carrier);
+                    tracing::warn!(carrier = name, session = session.0, "session ended");
+                    self.cell.refresh(carrier, now);
                 }
             }
         }
