@@ -127,7 +127,7 @@ fn explanation(refusal: &Refusal) -> String {
     for violation in &refusal.violations {
         text.push_str(" [");
         text.push_str(violation.field);
-        text.push_str(": ");
+        text.push(' ');
         text.push_str(&violation.description);
         text.push(']');
     }
@@ -238,11 +238,7 @@ mod tests {
             existing: Some(IdSource::new(3).peek(5_000, 9)),
         });
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert!(
-            status
-                .message()
-                .contains("[recipient.msisdn: is malformed]")
-        );
+        assert!(status.message().contains("[recipient.msisdn is malformed]"));
         let details = status.get_error_details();
         let field = &details.bad_request().unwrap().field_violations[0];
         assert_eq!(
