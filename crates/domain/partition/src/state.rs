@@ -101,7 +101,8 @@ impl Partition {
         Some(Due::Release(enqueue))
     }
 
-    /// When [`Self::take_due`] may next have something, in milliseconds since the epoch.
+    /// The earliest deadline of a message, in milliseconds since the epoch: [`Self::take_due`] has something then at the latest. Early
+    /// receipts, inbound messages and idempotency keys end without being named here; asking every second is enough for them.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         self.deadlines.first_ms()

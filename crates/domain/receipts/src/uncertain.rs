@@ -131,6 +131,17 @@ mod tests {
             table.only_match(CarrierId(1), "819012345678", "Hikyaku"),
             Some(segment(2))
         );
+        let copy = SegmentRef {
+            attempt: 2,
+            ..segment(2)
+        };
+        table.add(CarrierId(1), "819012345678", "Hikyaku", copy);
+        assert_eq!(
+            table.only_match(CarrierId(1), "819012345678", "Hikyaku"),
+            Some(segment(2)),
+            "a copy is the same message"
+        );
+        table.remove(CarrierId(1), "819012345678", "Hikyaku", copy);
         table.remove(CarrierId(1), "819012345678", "Hikyaku", segment(2));
         assert!(table.is_empty());
     }
