@@ -82,7 +82,7 @@ impl Partition {
             Record::Outcome(record) => self.apply_outcome(&record).map_err(bad),
             Record::Receipt(record) => self.apply_receipt(&record).map_err(bad),
             Record::Final(record) => self.apply_final(record).map_err(bad),
-            Record::EarlyReceipt(record) => self.apply_early(record).map_err(bad),
+            Record::EarlyReceipt(record) => self.apply_early(record, position).map_err(bad),
             Record::Inbound(record) => self.apply_inbound(*record, position).map_err(bad),
             Record::InboundDone(record) => {
                 let id = record::joined(record.id_high, record.id_low).ok_or(bad("id"))?;
@@ -346,6 +346,7 @@ impl Partition {
     fn apply_early(
         &mut self,
         record: record::EarlyReceipt,
+        position: u64,
     ) -> Result<Option<Change>, &'static str> {
         let carrier = CarrierId(record.carrier);
         let id = CarrierMessageId::new(&record.carrier_message_id);
@@ -362,7 +363,8 @@ impl Partition {
             error: record.error.into(),
             received_ms: record.at_ms,
         };
-        self.early.keep(carrier, id, receipt, record.until_ms);
+        self.early
+            .keep((carrier, id), receipt, record.until_ms, position);
         Ok(None)
     }
 

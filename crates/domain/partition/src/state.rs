@@ -142,13 +142,17 @@ impl Partition {
         self.inbound.iter()
     }
 
-    /// The journal must be kept from here on for the sake of live messages and unacknowledged inbound messages; `None` when for nothing.
+    /// The journal must be kept from here on for the sake of live messages, early receipts and unacknowledged inbound messages; `None` when for nothing.
     #[must_use]
     pub fn oldest_position(&self) -> Option<u64> {
-        match (self.pins.oldest(), self.inbound.oldest_position()) {
-            (Some(live), Some(inbound)) => Some(live.min(inbound)),
-            (live, inbound) => live.or(inbound),
-        }
+        [
+            self.pins.oldest(),
+            self.inbound.oldest_position(),
+            self.early.oldest_position(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Idempotency keys whose only durable record lies before `position`; appending and applying the returned records carries them

@@ -2,6 +2,10 @@ use std::collections::{HashMap, VecDeque};
 
 use message::{CarrierId, CarrierMessageId, ReceiptState};
 
+/// Most receipts kept for one id: on its way, taken over, delivered, and some repeats. A further one replaces the last, since carriers say
+/// the most definite thing last.
+const PER_ID_MAX: usize = 8;
+
 /// A receipt that came before the response it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlyReceipt {
@@ -15,12 +19,21 @@ pub struct EarlyReceipt {
 
 /// Early receipts, each kept until its expectation appears, its time is over, or room is needed.
 ///
-/// A carrier may send several receipts for one id (on its way, then delivered); all are kept in order.
+/// A carrier may send several receipts for one id (on its way, then delivered); they are kept in order, up to 8 of them.
 #[derive(Debug)]
 pub struct EarlyReceipts {
     by_id: HashMap<(CarrierId, CarrierMessageId), Vec<EarlyReceipt>>,
-    order: VecDeque<(u64, CarrierId, CarrierMessageId)>,
+    order: VecDeque<Kept>,
     capacity: usize,
+}
+
+/// When an id's time is over, and from where on its records lie in the journal.
+#[derive(Debug)]
+struct Kept {
+    until_ms: u64,
+    position: u64,
+    carrier: CarrierId,
+    id: CarrierMessageId,
 }
 
 impl EarlyReceipts {
@@ -34,19 +47,31 @@ impl EarlyReceipts {
         }
     }
 
-    /// Keeps a receipt until `until_ms`.
+    /// Keeps a receipt until `until_ms`; its record stands at `position` in the journal.
     pub fn keep(
         &mut self,
-        carrier: CarrierId,
-        id: CarrierMessageId,
+        (carrier, id): (CarrierId, CarrierMessageId),
         receipt: EarlyReceipt,
         until_ms: u64,
+        position: u64,
     ) {
         let waiting = self.by_id.entry((carrier, id.clone())).or_default();
         if waiting.is_empty() {
-            self.order.push_back((until_ms, carrier, id));
+            self.order.push_back(Kept {
+                until_ms,
+                position,
+                carrier,
+                id,
+            });
         }
+        waiting.truncate(PER_ID_MAX - 1);
         waiting.push(receipt);
+    }
+
+    /// From where on the journal must be kept for the sake of what waits; may lie earlier than needed, never later.
+    #[must_use]
+    pub fn oldest_position(&self) -> Option<u64> {
+        self.order.front().map(|kept| kept.position)
     }
 
     /// Takes what has come for this id.
@@ -65,13 +90,13 @@ impl EarlyReceipts {
     /// The id that must leave now, because its time is over or because there is one too many. The caller records the leaving and then
     /// calls [`Self::take`].
     pub fn overdue(&mut self, now_ms: u64) -> Option<(CarrierId, CarrierMessageId)> {
-        while let Some((until_ms, carrier, id)) = self.order.front() {
-            let key = (*carrier, id.clone());
+        while let Some(kept) = self.order.front() {
+            let key = (kept.carrier, kept.id.clone());
             if !self.by_id.contains_key(&key) {
                 self.order.pop_front();
                 continue;
             }
-            let leaves = *until_ms <= now_ms || self.by_id.len() > self.capacity;
+            let leaves = kept.until_ms <= now_ms || self.by_id.len() > self.capacity;
             return leaves.then_some(key);
         }
         None
@@ -106,17 +131,22 @@ mod tests {
     fn receipts_wait_in_order_and_leave_when_their_time_is_over() {
         let mut early = EarlyReceipts::new(10);
         let (a, b) = (CarrierMessageId::new(b"a"), CarrierMessageId::new(b"b"));
-        early.keep(CarrierId(1), a.clone(), receipt(ReceiptState::Enroute), 100);
         early.keep(
-            CarrierId(1),
-            a.clone(),
+            (CarrierId(1), a.clone()),
+            receipt(ReceiptState::Enroute),
+            100,
+            1,
+        );
+        early.keep(
+            (CarrierId(1), a.clone()),
             receipt(ReceiptState::Delivered),
+            120,
             120,
         );
         early.keep(
-            CarrierId(1),
-            b.clone(),
+            (CarrierId(1), b.clone()),
             receipt(ReceiptState::Delivered),
+            130,
             130,
         );
         assert_eq!(early.overdue(99), None);
@@ -132,11 +162,42 @@ mod tests {
         let mut early = EarlyReceipts::new(1);
         for id in [b"a", b"b"] {
             let id = CarrierMessageId::new(id);
-            early.keep(CarrierId(1), id, receipt(ReceiptState::Delivered), 1_000);
+            early.keep(
+                (CarrierId(1), id),
+                receipt(ReceiptState::Delivered),
+                1_000,
+                1_000,
+            );
         }
         assert_eq!(
             early.overdue(0),
             Some((CarrierId(1), CarrierMessageId::new(b"a")))
         );
+    }
+
+    #[test]
+    fn a_flood_for_one_id_keeps_the_first_and_the_last() {
+        let mut early = EarlyReceipts::new(1);
+        let id = CarrierMessageId::new(b"a");
+        for _ in 0..1_000 {
+            early.keep(
+                (CarrierId(1), id.clone()),
+                receipt(ReceiptState::Enroute),
+                100,
+                7,
+            );
+        }
+        early.keep(
+            (CarrierId(1), id.clone()),
+            receipt(ReceiptState::Delivered),
+            100,
+            9,
+        );
+        assert_eq!(early.oldest_position(), Some(7));
+        let taken = early.take(CarrierId(1), &id);
+        assert_eq!(taken.len(), PER_ID_MAX);
+        assert_eq!(taken[PER_ID_MAX - 1].state, ReceiptState::Delivered);
+        assert_eq!(early.overdue(0), None);
+        assert_eq!(early.oldest_position(), None);
     }
 }

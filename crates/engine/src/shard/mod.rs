@@ -31,7 +31,8 @@ use journal::{Append, Appender, Position, WrittenLog};
 use message::{CarrierId, MessageId, Now, stable_hash};
 use partition::record::RECORD_VERSION;
 use partition::{
-    Answer, Decision, Due, Effect, Event, InboundArrived, OutcomeReport, Partition, Record, Timing,
+    Answer, Decision, Due, Effect, Enqueue, Event, InboundArrived, OutcomeReport, Partition,
+    Record, Timing,
 };
 use queue::Amount;
 
@@ -98,6 +99,7 @@ impl Shard {
         self.take_due(now)?;
         self.journal.commit();
         self.release_durable(now);
+        self.decide_followups(now)?;
         let sent = self.dispatch(now)?;
         self.grant_wishes(now)?;
         self.journal.commit();
@@ -113,9 +115,7 @@ impl Shard {
         now: Now,
     ) -> Result<(Answer, Position), ShardFailure> {
         let answered = self.decide_one(at, event, now)?;
-        while let Some((at, event)) = self.followups.pop_front() {
-            self.decide_one(at, event, now)?;
-        }
+        self.decide_followups(now)?;
         Ok(answered)
     }
 
@@ -160,9 +160,40 @@ impl Shard {
         Ok(position)
     }
 
+    /// Puts a message into its lane. A group that is configured no more gives way to the present route; without one, the message ends.
+    fn enter_lane(&mut self, mut enqueue: Enqueue, admitted_ns: u64, now: Now) {
+        if !self.cell.knows(enqueue.group) {
+            let query = routing::RouteQuery {
+                destination: enqueue.payload.recipient,
+            };
+            let Some(route) = self.shared.config.routes.lookup(&query) else {
+                let at = usize::from(enqueue.id.partition());
+                self.followups
+                    .push_back((at, Event::RouteRemoved(enqueue.id)));
+                return;
+            };
+            enqueue.group = route.group.id();
+        }
+        self.cell.enqueue(enqueue, admitted_ns, now);
+    }
+
+    fn decide_followups(&mut self, now: Now) -> Result<(), ShardFailure> {
+        while let Some((at, event)) = self.followups.pop_front() {
+            let unrouted = match &event {
+                Event::RouteRemoved(id) => Some(*id),
+                _ => None,
+            };
+            self.decide_one(at, event, now)?;
+            if let Some(id) = unrouted {
+                self.cell.left_lanes(id);
+            }
+        }
+        Ok(())
+    }
+
     fn carry_out(&mut self, effect: Effect, now: Now) {
         match effect {
-            Effect::Enqueue(enqueue) => self.cell.enqueue(enqueue, 0, now),
+            Effect::Enqueue(enqueue) => self.enter_lane(enqueue, 0, now),
             Effect::ClaimGranted(id) => self.cell.grant(id),
             Effect::Withdraw(id) => self.cell.withdraw(id),
             Effect::Expect {
@@ -341,7 +372,7 @@ impl Shard {
                 }
                 match self.partitions[at].take_due(now) {
                     None => break,
-                    Some(Due::Release(enqueue)) => self.cell.enqueue(enqueue, 0, now),
+                    Some(Due::Release(enqueue)) => self.enter_lane(enqueue, 0, now),
                     Some(Due::Decide(event)) => {
                         if let Event::InboundDone { id, .. } = &event {
                             self.shared.inbound.remove(*id);
@@ -373,6 +404,7 @@ impl Shard {
         let mut wishes = std::mem::take(&mut self.wishes);
         for id in wishes.expired.drain(..) {
             self.decide(usize::from(id.partition()), Event::ExpiredInLane(id), now)?;
+            self.cell.left_lanes(id);
         }
         for id in wishes.claims.drain(..) {
             self.decide(usize::from(id.partition()), Event::Claim(id), now)?;

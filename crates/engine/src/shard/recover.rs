@@ -13,7 +13,7 @@ use journal::{
 };
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
 use partition::record::RECORD_VERSION;
-use partition::{Boot, Derived, Event, Partition, Record, Recovered};
+use partition::{Boot, Derived, Partition, Record, Recovered};
 use prost::Message as _;
 use queue::Amount;
 
@@ -308,19 +308,9 @@ impl Shard {
         let at = usize::from(id.partition());
         match self.partitions[at].recovered(id, boot) {
             None | Some(Recovered::Waiting) => Ok(()),
-            Some(Recovered::Queued(mut enqueue)) => {
-                if !self.cell.knows(enqueue.group) {
-                    let query = routing::RouteQuery {
-                        destination: enqueue.payload.recipient,
-                    };
-                    let Some(route) = self.shared.config.routes.lookup(&query) else {
-                        self.decide(at, Event::RouteRemoved(id), now)?;
-                        return Ok(());
-                    };
-                    enqueue.group = route.group.id();
-                }
-                self.cell.enqueue(enqueue, 0, now);
-                Ok(())
+            Some(Recovered::Queued(enqueue)) => {
+                self.enter_lane(enqueue, 0, now);
+                self.decide_followups(now)
             }
             Some(Recovered::Doubtful(event)) => self.decide(at, event, now).map(drop),
         }
