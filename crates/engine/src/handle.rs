@@ -126,7 +126,7 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         let control = request(sender);
         loop {
-            if self.shared.life() == Life::Stopped {
+            if matches!(self.shared.life(), Life::Stopped | Life::Failed) {
                 return None;
             }
             let space = self.shared.intake_space.notified();

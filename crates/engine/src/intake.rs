@@ -204,25 +204,30 @@ impl Shared {
     ) -> Result<(), Refusal> {
         loop {
             let space = self.intake_space.notified();
-            tokio::pin!(space);
+            let changed = self.life_changed.notified();
+            tokio::pin!(space, changed);
             space.as_mut().enable();
+            changed.as_mut().enable();
+            if self.life() != Life::Open {
+                return Err(Refusal::of(Reason::Draining));
+            }
             let now = (self.config.clock)();
             match self.hand_over(checked, reply, now) {
                 Ok(()) => return Ok(()),
                 Err((Reason::CreditsFull, back, to)) => {
                     (checked, reply) = (back, to);
-                    let credits = self.scopes(checked.admit.lane).reserve(checked.cost).await;
-                    // Taken to know that they are free, given back for the common path to take them with the slot: the two cannot be waited for
-                    // together without holding one while the other is missing.
-                    drop(credits.map_err(|_| Refusal::of(Reason::CreditsFull))?);
+                    let credits = self.scopes(checked.admit.lane).reserve(checked.cost);
+                    tokio::select! {
+                        // Taken to know that they are free, given back for the common path to take them with the slot: the two cannot
+                        // be waited for together without holding one while the other is missing.
+                        taken = credits => drop(taken.map_err(|_| Refusal::of(Reason::CreditsFull))?),
+                        () = changed => {}
+                    }
                 }
                 Err((_, back, to)) => {
                     (checked, reply) = (back, to);
                     space.await;
                 }
-            }
-            if self.life() != Life::Open {
-                return Err(Refusal::of(Reason::Draining));
             }
         }
     }

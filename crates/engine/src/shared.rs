@@ -72,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) otp_limiters: HashMap<TenantId, OtpLimiter>,
     pub(crate) intake: Ring<IntakeItem>,
     pub(crate) intake_space: Notify,
+    pub(crate) life_changed: Notify,
     pub(crate) control: Ring<Control>,
     pub(crate) flag: Arc<WakeFlag>,
     pub(crate) wake: Arc<Notify>,
@@ -133,6 +134,7 @@ impl Shared {
             otp_limiters: otp_limiters(&config),
             intake: Ring::new(limits.intake_slots, Arc::clone(&flag)),
             intake_space: Notify::new(),
+            life_changed: Notify::new(),
             control: Ring::new(CONTROL_SLOTS, Arc::clone(&flag)),
             events: EventLog::new(limits.events),
             inbound: Arc::default(),
@@ -156,6 +158,9 @@ impl Shared {
         let number = LIVES.iter().position(|known| *known == life).unwrap_or(0);
         self.life.store(number as u8, Ordering::Release);
         self.wake.notify_one();
+        // Whoever waits for room must not wait for an engine that will make none.
+        self.life_changed.notify_waiters();
+        self.intake_space.notify_waiters();
     }
 
     /// The credits a message of this lane needs: of its lane and of the engine, all or nothing.

@@ -1,15 +1,16 @@
-use std::collections::VecDeque;
-
 use connector::Dispatch;
 use message::{CarrierId, Now};
 use queue::{DEFAULT_WEIGHTS, LaneShare, ShareError};
-use throttle::{CarrierThrottle, Contract, Permit};
+use throttle::{CarrierThrottle, Contract, Permit, Speed};
 
 use super::BoxedConnector;
+use super::rate::{Limited, RateWatch};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// A carrier counts as bound for so long after its last session was seen, for the ceiling of the otp lane.
 const BOUND_GRACE_NS: u64 = 10 * SECOND_NS;
+/// Most messages claimed ahead for one carrier: after a power cut each of them is in doubt.
+const CLAIM_AHEAD_MAX: usize = 16_384;
 
 /// What a cell needs of a carrier.
 pub(crate) struct CarrierSetup {
@@ -28,6 +29,12 @@ pub(crate) struct Carrier {
     /// When a permit may next be had; set while work waits for one.
     pub(crate) blocked_until_ns: Option<u64>,
     pub(crate) rate: RateWatch,
+    /// When a message of each lane last went out over this carrier.
+    pub(super) last_pop_ns: [u64; 4],
+    /// The group whose message of each lane last did: the next group's turn comes after it.
+    pub(super) last_group: [usize; 4],
+    /// Groups with work that share it; set when claims are shared out.
+    pub(super) sharers: usize,
     /// Segments sent since the claims were last sized, and the smoothed number between two group commits.
     sent_since_commit: usize,
     sent_per_commit: usize,
@@ -50,6 +57,9 @@ impl Carrier {
             batch: Vec::new(),
             blocked_until_ns: None,
             rate: RateWatch::default(),
+            last_pop_ns: [0; 4],
+            last_group: [usize::MAX; 4],
+            sharers: 0,
             sent_since_commit: 0,
             sent_per_commit: 0,
             window: 0,
@@ -58,13 +68,21 @@ impl Carrier {
         })
     }
 
-    pub(crate) fn begin_turn(&mut self, now: Now) {
-        self.rate
-            .note_turn(now.mono_ns, self.blocked_until_ns.is_some());
-        self.blocked_until_ns = None;
+    /// Closes the turn's account: a stretch of time counts as limited when it begins with only a permit missing. While the carrier is
+    /// frozen or slowed down by its own complaints, its contract is not what limits.
+    pub(super) fn end_turn(&mut self, now: Now) {
+        let full_pace = self.throttle.speed(now.mono_ns) == Speed::NOMINAL;
+        let limited = match (self.blocked_until_ns, self.throttle.bucket()) {
+            (Some(until_ns), Some(bucket)) if full_pace => Some(Limited {
+                until_ns,
+                interval_ns: bucket.interval_ns(),
+            }),
+            _ => None,
+        };
+        self.rate.end_turn(now.mono_ns, limited);
     }
 
-    /// Refreshes what is read of the connector's counts; once a turn.
+    /// Reads the connector's counts anew: when a session comes or goes, and now and then.
     pub(crate) fn refresh(&mut self, now: Now) {
         let status = self.connector.status();
         self.window = status.window;
@@ -109,9 +127,16 @@ impl Carrier {
         self.sent_per_commit = sent.max(self.sent_per_commit * 7 / 8);
     }
 
-    /// How many messages should be claimed ahead: the larger of two windows and two group commits' worth.
-    pub(crate) fn claim_ahead(&self) -> usize {
-        (2 * self.window as usize).max(2 * self.sent_per_commit)
+    /// How many messages should be claimed ahead: the larger of two windows and two group commits' worth. None while no session is bound:
+    /// nothing can be sent, and after a power cut whatever is claimed is in doubt.
+    pub(super) fn claim_ahead(&self) -> usize {
+        if !self.bound {
+            return 0;
+        }
+        let windows = 2 * usize::try_from(self.window).unwrap_or(CLAIM_AHEAD_MAX);
+        windows
+            .max(2 * self.sent_per_commit)
+            .clamp(1, CLAIM_AHEAD_MAX)
     }
 
     pub(crate) fn sends_in_ten_seconds(&self, now: Now) -> u64 {
@@ -132,47 +157,5 @@ impl std::fmt::Debug for Carrier {
             .field("id", &self.id)
             .field("bound", &self.bound)
             .finish_non_exhaustive()
-    }
-}
-
-/// What the carrier was sent, against its contract.
-#[derive(Debug, Default)]
-pub(crate) struct RateWatch {
-    /// Write stamps of the last second.
-    stamps: VecDeque<(u64, usize)>,
-    in_window: usize,
-    pub(crate) max_in_any_second: usize,
-    pub(crate) written: u64,
-    /// Time in which work waited, a slot was free and only a permit was missing.
-    pub(crate) limited_ns: u64,
-    /// Segments written in that time.
-    pub(crate) written_while_limited: u64,
-    last_turn_ns: u64,
-    limited: bool,
-}
-
-impl RateWatch {
-    fn note_turn(&mut self, now_ns: u64, limited: bool) {
-        if self.limited {
-            self.limited_ns += now_ns.saturating_sub(self.last_turn_ns);
-        }
-        self.limited = limited;
-        self.last_turn_ns = now_ns;
-    }
-
-    fn note_written(&mut self, now_ns: u64, segments: usize) {
-        self.written += segments as u64;
-        if self.limited {
-            self.written_while_limited += segments as u64;
-        }
-        self.stamps.push_back((now_ns, segments));
-        self.in_window += segments;
-        while let Some((stamp_ns, count)) = self.stamps.front()
-            && now_ns - stamp_ns >= SECOND_NS
-        {
-            self.in_window -= count;
-            self.stamps.pop_front();
-        }
-        self.max_in_any_second = self.max_in_any_second.max(self.in_window);
     }
 }

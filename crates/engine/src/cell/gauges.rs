@@ -10,7 +10,7 @@ const LONGEST_US: u64 = 3_600_000_000;
 /// How long messages of one lane waited, since the start.
 #[derive(Debug)]
 pub(crate) struct LaneLatency {
-    /// From when nobody was before it until it was popped to be written.
+    /// From when nobody of its lane was before it until it was popped to be written.
     head_of_line: Histogram<u64>,
     /// From its durable admission (its entry into the lane) until it was popped to be written.
     admit_to_write: Histogram<u64>,
@@ -30,11 +30,12 @@ impl LaneLatency {
         }
     }
 
-    pub(crate) fn popped(&mut self, work: &Work, head_since_ns: u64, now: Now) {
+    /// A message left its lane; `before_ns` is when the last one that went before it did.
+    pub(crate) fn popped(&mut self, work: &Work, before_ns: u64, now: Now) {
         let since_us = |ns: u64| now.mono_ns.saturating_sub(ns) / 1_000;
         // It cannot have been first before it was there.
         self.head_of_line
-            .saturating_record(since_us(head_since_ns.max(work.queued_ns)));
+            .saturating_record(since_us(before_ns.max(work.queued_ns)));
         let waited_us = since_us(work.queued_ns);
         self.admit_to_write.saturating_record(waited_us);
         if self.recent_us.len() < RECENT_MAX {

@@ -7,7 +7,10 @@ use message::{
     TenantId,
 };
 use partition::{Enqueue, Place};
-use queue::{Admitted, FairQueue, Popped, Verdict};
+use queue::{Admitted, FairQueue, Verdict};
+
+/// Most messages found expired in a turn: each is a decision of its partition, and an otp waits for the turn to end.
+pub(super) const EXPIRED_PER_TURN: usize = 256;
 
 /// A message in a lane.
 #[derive(Clone, Debug)]
@@ -33,7 +36,19 @@ impl Admitted for Work {
 }
 
 impl Work {
+    pub(crate) fn new(enqueue: Enqueue, admitted_ns: u64, now: Now) -> Self {
+        Self {
+            id: enqueue.id,
+            attempt: enqueue.attempt,
+            claimed: enqueue.claimed,
+            payload: enqueue.payload,
+            admitted_ns,
+            queued_ns: now.mono_ns,
+        }
+    }
+
     pub(crate) fn dispatch(self, session: SessionNo, now: Now) -> Dispatch {
+        debug_assert!(self.claimed, "only what is claimed is sent");
         Dispatch {
             segment: SegmentRef {
                 message: self.id,
@@ -49,6 +64,65 @@ impl Work {
     }
 }
 
+/// What must not be sent any more, and where to say so.
+#[derive(Debug)]
+pub(super) struct Voids<'a> {
+    /// Messages that were taken out of the lanes by a decision; each is dropped where it is met.
+    pub(super) withdrawn: &'a mut HashSet<MessageId, IdBuildHasher>,
+    /// Messages that are found expired and of which nobody knows that yet.
+    pub(super) expired: &'a mut Vec<MessageId>,
+}
+
+/// Whether a message may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fitness {
+    Fit,
+    Withdrawn,
+    Expired,
+}
+
+impl Voids<'_> {
+    fn fitness(&self, work: &Work, now: Now) -> Fitness {
+        if !self.withdrawn.is_empty() && self.withdrawn.contains(&work.id) {
+            Fitness::Withdrawn
+        } else if work.payload.expires_ms <= now.wall_ms {
+            Fitness::Expired
+        } else {
+            Fitness::Fit
+        }
+    }
+
+    /// Takes note that a message which is not fit left the lanes.
+    fn note(&mut self, id: MessageId, fitness: Fitness) {
+        match fitness {
+            Fitness::Fit => {}
+            Fitness::Withdrawn => drop(self.withdrawn.remove(&id)),
+            Fitness::Expired => self.expired.push(id),
+        }
+    }
+}
+
+/// What a lane wants claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClaimNext {
+    /// This message.
+    Claim(MessageId),
+    /// Nothing for the message whose turn it was: it was claimed already, or was dropped. Ask again.
+    NoneNeeded,
+    /// Nothing more: enough is claimed, or nothing waits.
+    Enough,
+}
+
+/// A message on its way out.
+#[derive(Debug)]
+pub(super) struct Popped {
+    pub(super) work: Work,
+    /// When the message before it left its lane.
+    pub(super) before_ns: u64,
+    /// Whether another one may be sent.
+    pub(super) more: bool,
+}
+
 /// The lanes of one route group.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -58,13 +132,21 @@ pub(crate) struct Group {
     lanes: [LaneQueues; 4],
 }
 
+/// One lane of one group.
+///
+/// `waiting` is in fair order and not claimed (but for what was claimed with its admission while others waited); what left it is in
+/// `claiming` until its claim is durable, then in `ready`. `again` is what a carrier did not take: claimed, had its turn, goes first.
+///
+/// Kept true by every method: when nothing can be sent, the message whose turn it is in `waiting` is not claimed. So a claimed message
+/// never waits for a turn that nothing calls for.
 #[derive(Debug)]
 struct LaneQueues {
     waiting: FairQueue<Work>,
     claiming: VecDeque<Work>,
     ready: VecDeque<Work>,
-    /// Since when the first message of this lane has had nobody before it, monotonic.
-    head_since_ns: u64,
+    again: VecDeque<Work>,
+    /// When a message of this lane was last popped.
+    last_pop_ns: u64,
 }
 
 impl LaneQueues {
@@ -73,12 +155,52 @@ impl LaneQueues {
             waiting: FairQueue::new(),
             claiming: VecDeque::new(),
             ready: VecDeque::new(),
-            head_since_ns: 0,
+            again: VecDeque::new(),
+            last_pop_ns: 0,
         }
     }
 
     fn len(&self) -> usize {
-        self.waiting.len() + self.claiming.len() + self.ready.len()
+        self.waiting.len() + self.claimed()
+    }
+
+    /// Messages that are claimed or about to be.
+    fn claimed(&self) -> usize {
+        self.claiming.len() + self.ready.len() + self.again.len()
+    }
+
+    fn is_sendable(&self) -> bool {
+        !self.again.is_empty() || !self.ready.is_empty()
+    }
+
+    fn head(&self) -> Option<&Work> {
+        self.again.front().or_else(|| self.ready.front())
+    }
+
+    fn pop_head(&mut self) -> Option<Work> {
+        let work = self.again.pop_front().or_else(|| self.ready.pop_front());
+        self.refill();
+        work
+    }
+
+    /// Otp claimed with their admission need no grant: the one whose turn it is becomes sendable at once.
+    fn refill(&mut self) {
+        if self.is_sendable() || self.waiting.is_empty() {
+            return;
+        }
+        // Nothing is parked in these lanes, so their order does not depend on the time.
+        let head = self
+            .waiting
+            .peek(0, |_| Verdict::Take, &mut Vec::new())
+            .is_some_and(|work| work.claimed);
+        if head && let Some(work) = self.pop_waiting() {
+            self.ready.push_back(work);
+        }
+    }
+
+    fn pop_waiting(&mut self) -> Option<Work> {
+        let popped = self.waiting.pop(0, |_| Verdict::Take, &mut Vec::new());
+        popped.map(|popped| popped.item)
     }
 }
 
@@ -116,118 +238,135 @@ impl Group {
 
     pub(crate) fn enqueue(&mut self, enqueue: Enqueue, admitted_ns: u64, now: Now) {
         let lane = &mut self.lanes[enqueue.payload.lane.index()];
-        if lane.len() == 0 {
-            lane.head_since_ns = now.mono_ns;
-        }
-        let work = Work {
-            id: enqueue.id,
-            attempt: enqueue.attempt,
-            claimed: enqueue.claimed,
-            payload: enqueue.payload,
-            admitted_ns,
-            queued_ns: now.mono_ns,
-        };
-        match enqueue.place {
+        let (tenant, sender) = (enqueue.tenant.0, enqueue.sender_hash);
+        let place = enqueue.place;
+        let work = Work::new(enqueue, admitted_ns, now);
+        match place {
             // A retry is claimed already and goes before everything of its lane: it had its turn.
-            Place::Front if work.claimed => lane.ready.push_front(work),
-            Place::Front => lane
-                .waiting
-                .put_back(enqueue.tenant.0, enqueue.sender_hash, work),
-            // The fast way of an otp: claimed with its admission and nobody before it.
-            Place::Back if work.claimed && lane.len() == 0 => lane.ready.push_back(work),
-            Place::Back => lane
-                .waiting
-                .push_back(enqueue.tenant.0, enqueue.sender_hash, work),
+            Place::Front if work.claimed => lane.again.push_back(work),
+            Place::Front => lane.waiting.put_back(tenant, sender, work),
+            // The fast way of an otp: claimed with its admission, and nobody before it that could go.
+            Place::Back if work.claimed && lane.waiting.is_empty() => lane.ready.push_back(work),
+            Place::Back => lane.waiting.push_back(tenant, sender, work),
         }
     }
 
-    /// Moves what was claimed to where it may be sent from.
-    pub(crate) fn grant(&mut self, id: MessageId) -> bool {
-        self.lanes.iter_mut().any(|lane| {
-            // Claims become durable in the order in which they were made, so this is the first one.
-            let Some(at) = lane.claiming.iter().position(|work| work.id == id) else {
+    /// The claim made longest ago in this lane is durable: its message may be sent. `false` when it is another message's.
+    pub(crate) fn grant(&mut self, lane: usize, id: MessageId) -> bool {
+        let lane = &mut self.lanes[lane];
+        if lane.claiming.front().is_none_or(|work| work.id != id) {
+            return false;
+        }
+        if let Some(mut work) = lane.claiming.pop_front() {
+            work.claimed = true;
+            lane.ready.push_back(work);
+        }
+        true
+    }
+
+    /// Which lanes have something that may be sent (or dropped) now.
+    pub(super) fn sendable(&self) -> [bool; 4] {
+        [0, 1, 2, 3].map(|lane: usize| self.lanes[lane].is_sendable())
+    }
+
+    /// Drops what must not be sent from the head of a lane. Whether something that may be sent is there now.
+    pub(super) fn settle_head(&mut self, lane: usize, now: Now, voids: &mut Voids<'_>) -> bool {
+        let lane = &mut self.lanes[lane];
+        loop {
+            let Some(head) = lane.head() else {
                 return false;
             };
-            if let Some(mut work) = lane.claiming.remove(at) {
-                work.claimed = true;
-                lane.ready.push_back(work);
+            let (id, fitness) = (head.id, voids.fitness(head, now));
+            if fitness == Fitness::Fit {
+                return true;
             }
-            true
+            if voids.expired.len() >= EXPIRED_PER_TURN {
+                return false;
+            }
+            lane.pop_head();
+            voids.note(id, fitness);
+        }
+    }
+
+    /// Pops the head of a lane.
+    pub(super) fn pop(&mut self, lane: usize, now: Now) -> Option<Popped> {
+        let lane = &mut self.lanes[lane];
+        let work = lane.pop_head()?;
+        let before_ns = std::mem::replace(&mut lane.last_pop_ns, now.mono_ns);
+        Some(Popped {
+            work,
+            before_ns,
+            more: lane.is_sendable(),
         })
     }
 
-    /// Which lanes have something that may be sent (or skipped) now.
-    pub(crate) fn sendable(&self) -> [bool; 4] {
-        [0, 1, 2, 3].map(|lane| !self.lanes[lane].ready.is_empty())
+    /// Whether anything is in any lane.
+    pub(super) fn is_busy(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.len() > 0)
     }
 
-    /// Drops what was withdrawn or has expired from the head of the ready messages; the expired ones go to `expired`.
-    pub(crate) fn skip_void(
+    /// Lanes with anything in them.
+    pub(super) fn busy_lanes(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.len() > 0).count()
+    }
+
+    /// Takes the message of a lane whose turn it is, so that `ahead` messages are claimed or about to be. Whoever is told of a claim must
+    /// ask for it.
+    pub(super) fn claim_next(
         &mut self,
         lane: usize,
+        ahead: usize,
         now: Now,
-        withdrawn: &mut HashSet<MessageId, IdBuildHasher>,
-        expired: &mut Vec<Work>,
-    ) {
-        let ready = &mut self.lanes[lane].ready;
-        while let Some(head) = ready.front() {
-            let void = !withdrawn.is_empty() && withdrawn.remove(&head.id);
-            let late = head.payload.expires_ms <= now.wall_ms;
-            if !void && !late {
-                break;
-            }
-            if let Some(work) = ready.pop_front()
-                && !void
-            {
-                expired.push(work);
-            }
+        voids: &mut Voids<'_>,
+    ) -> ClaimNext {
+        let lane = &mut self.lanes[lane];
+        if lane.claimed() >= ahead {
+            return ClaimNext::Enough;
         }
-    }
-
-    pub(crate) fn pop(&mut self, lane: usize, now: Now) -> Option<Work> {
-        let work = self.lanes[lane].ready.pop_front()?;
-        // Otp claimed with their admission need no grant: the next one is sendable in this very turn.
-        self.refill_claimed(lane, now);
-        Some(work)
-    }
-
-    /// Since when the message just popped had nobody before it; the next one has so from now on.
-    pub(crate) fn head_since(&mut self, lane: usize, now: Now) -> u64 {
-        std::mem::replace(&mut self.lanes[lane].head_since_ns, now.mono_ns)
-    }
-
-    /// Chooses what should be claimed so that about `ahead` messages are claimed or about to be, in fair order.
-    pub(crate) fn wish_claims(&mut self, ahead: usize, now: Now, claims: &mut Vec<MessageId>) {
-        let busy = self
-            .lanes
-            .iter()
-            .filter(|lane| lane.len() > 0)
-            .count()
-            .max(1);
-        let each = (ahead / busy).max(2);
-        for lane in &mut self.lanes {
-            while lane.ready.len() + lane.claiming.len() < each {
-                let Some(popped) = pop_next(&mut lane.waiting, now) else {
-                    break;
-                };
-                let work = popped.item;
-                if work.claimed {
-                    lane.ready.push_back(work);
-                } else {
-                    claims.push(work.id);
-                    lane.claiming.push_back(work);
-                }
+        let Some(work) = lane.pop_waiting() else {
+            return ClaimNext::Enough;
+        };
+        let next = match voids.fitness(&work, now) {
+            Fitness::Fit if work.claimed => {
+                lane.ready.push_back(work);
+                ClaimNext::NoneNeeded
             }
+            Fitness::Fit => {
+                let id = work.id;
+                lane.claiming.push_back(work);
+                ClaimNext::Claim(id)
+            }
+            void @ (Fitness::Withdrawn | Fitness::Expired) => {
+                voids.note(work.id, void);
+                ClaimNext::NoneNeeded
+            }
+        };
+        lane.refill();
+        next
+    }
+
+    /// Drops what was withdrawn from everywhere but among the claims under way, whose order must stay. Costs O(messages).
+    pub(super) fn sweep(&mut self, withdrawn: &mut HashSet<MessageId, IdBuildHasher>) {
+        for lane in &mut self.lanes {
+            lane.ready.retain(|work| !withdrawn.remove(&work.id));
+            lane.again.retain(|work| !withdrawn.remove(&work.id));
+            lane.waiting
+                .sweep(|work| withdrawn.remove(&work.id), &mut Vec::new());
+            lane.refill();
         }
     }
 
     pub(crate) fn depths(&self) -> [usize; 4] {
-        [0, 1, 2, 3].map(|lane| self.lanes[lane].len())
+        [0, 1, 2, 3].map(|lane: usize| self.lanes[lane].len())
     }
 
     pub(crate) fn oldest_ns(&self, lane: Lane) -> Option<u64> {
         let lane = &self.lanes[lane.index()];
-        let heads = [lane.ready.front(), lane.claiming.front()];
+        let heads = [
+            lane.again.front(),
+            lane.ready.front(),
+            lane.claiming.front(),
+        ];
         heads
             .into_iter()
             .flatten()
@@ -235,26 +374,4 @@ impl Group {
             .chain(lane.waiting.oldest_admitted_ns())
             .min()
     }
-
-    fn refill_claimed(&mut self, lane: usize, now: Now) {
-        let lane = &mut self.lanes[lane];
-        if !lane.ready.is_empty() || !lane.claiming.is_empty() {
-            return;
-        }
-        let mut skipped = Vec::new();
-        let head_is_claimed = lane
-            .waiting
-            .peek(now.mono_ns, |_| Verdict::Take, &mut skipped)
-            .is_some_and(|work| work.claimed);
-        if head_is_claimed && let Some(popped) = pop_next(&mut lane.waiting, now) {
-            lane.ready.push_back(popped.item);
-        }
-    }
-}
-
-fn pop_next(waiting: &mut FairQueue<Work>, now: Now) -> Option<Popped<Work>> {
-    let mut skipped = Vec::new();
-    let popped = waiting.pop(now.mono_ns, |_| Verdict::Take, &mut skipped);
-    debug_assert!(skipped.is_empty(), "every item is taken");
-    popped
 }

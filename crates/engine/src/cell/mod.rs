@@ -8,14 +8,26 @@
 //!                     └── claimed with its admission ──────────────────────► ▲
 //! ```
 //!
-//! Limits: what waits is bounded by intake's credits; what is claimed ahead by [`CLAIM_AHEAD_MAX`] and by twice what can leave before the
-//! next group commits; a batch by [`BATCH_MAX`].
+//! A message that is withdrawn is not looked for: its id is kept until the lanes come to it. Nothing enters a lane after its withdrawal was
+//! decided, but it may do so after the withdrawal was carried out, since a lane waits for durability and a withdrawal does not; so a
+//! withdrawal is kept for what is in the lanes and for what is on its way there. Should withdrawals pile up (a carrier is down and
+//! everything expires), the lanes are swept.
+//!
+//! Limits: what waits is bounded by intake's credits; what is claimed ahead by two windows or two group commits' worth over all groups of a
+//! carrier, and by 16,384; a write by [`dispatch`]'s `BATCH_MAX`; withdrawals by what the lanes hold, and above
+//! [`SWEEP_ABOVE`] by half of it; a turn by the number of batches, claims and expired messages it may handle, because an otp waits for the
+//! turn to end.
 
 mod carrier;
+mod claims;
+mod dispatch;
 mod gauges;
 mod group;
+mod rate;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use connector::{Connector, ConnectorEvent, Dispatch, ReceiptHandle, Verdict};
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now, RouteGroupId, TenantId};
@@ -23,15 +35,12 @@ use partition::Enqueue;
 use routing::RouteTable;
 
 pub(crate) use carrier::{Carrier, CarrierSetup};
+use dispatch::Candidates;
 pub(crate) use gauges::{LaneLatency, histogram};
-use group::{Group, Work};
+use group::Group;
 
-/// Most segments in one write of one session.
-const BATCH_MAX: usize = 64;
-/// Most batches of one carrier in one turn: reading must get its turn too.
-const BATCHES_PER_TURN: usize = 32;
-/// Most messages claimed ahead in one lane.
-const CLAIM_AHEAD_MAX: usize = 16_384;
+/// Fewer withdrawals than this are not worth going through the lanes for.
+const SWEEP_ABOVE: usize = 1_024;
 
 /// Takes note of segments before their first byte goes to the kernel.
 pub(crate) trait WrittenSink {
@@ -61,9 +70,16 @@ pub(crate) struct Wishes {
 pub(crate) struct Cell {
     groups: Vec<Group>,
     pub(crate) carriers: Vec<Carrier>,
+    /// Claims that are not durable yet, in the order in which they were made: the group and lane of each.
+    claiming: VecDeque<(usize, usize)>,
     withdrawn: HashSet<MessageId, IdBuildHasher>,
+    /// How many withdrawals are worth going through the lanes for.
+    sweep_at: usize,
     pub(crate) latency: [LaneLatency; 4],
-    skipped: Vec<Work>,
+    /// The carrier that is asked first in the next turn: where several share a group, none is always the last to be asked.
+    first_carrier: usize,
+    candidates: Candidates,
+    events: Vec<ConnectorEvent>,
 }
 
 impl Cell {
@@ -85,9 +101,13 @@ impl Cell {
         Self {
             groups,
             carriers,
+            claiming: VecDeque::new(),
             withdrawn: HashSet::default(),
+            sweep_at: SWEEP_ABOVE,
             latency: LANES.map(|_| LaneLatency::new()),
-            skipped: Vec::new(),
+            first_carrier: 0,
+            candidates: Candidates::default(),
+            events: Vec::new(),
         }
     }
 
@@ -103,50 +123,61 @@ impl Cell {
         }
     }
 
-    /// Puts a message into its lane. A withdrawal that came before is void: it was for an earlier stay.
+    /// Puts a message into its lane, unless it was withdrawn on the way here.
     pub(crate) fn enqueue(&mut self, enqueue: Enqueue, admitted_ns: u64, now: Now) {
-        let found = self
-            .groups
-            .iter_mut()
-            .find(|group| group.id == enqueue.group);
+        if !self.withdrawn.is_empty() && self.withdrawn.remove(&enqueue.id) {
+            return;
+        }
+        let mut groups = self.groups.iter_mut();
+        let found = groups.find(|group| group.id == enqueue.group);
         debug_assert!(found.is_some(), "the engine checks the group first");
         if let Some(group) = found {
             group.enqueue(enqueue, admitted_ns, now);
         }
     }
 
-    /// The message may be sent now.
+    /// The claim of a message is durable: it may be sent now. Claims become durable in the order in which they were wished for.
     pub(crate) fn grant(&mut self, id: MessageId) {
-        let granted = self.groups.iter_mut().any(|group| group.grant(id));
-        debug_assert!(granted, "only what was wished for is granted");
+        let oldest = self.claiming.pop_front();
+        let granted = oldest.is_some_and(|(group, lane)| self.groups[group].grant(lane, id));
+        debug_assert!(granted, "claims are granted in the order of the wishes");
     }
 
-    /// Whatever the lanes hold of this message is void; it is skipped when its turn comes.
+    /// Whatever the lanes hold or are about to get of this message is void; it is dropped when its turn comes.
     pub(crate) fn withdraw(&mut self, id: MessageId) {
         self.withdrawn.insert(id);
     }
 
-    /// Sends what may be sent and says what it wants next. `true` when it sent something.
+    /// The message is in no lane and on the way to none, so that a withdrawal of it has nothing to wait for: a turn's wishes handed it back
+    /// as expired, or it found no route.
+    pub(crate) fn left_lanes(&mut self, id: MessageId) {
+        self.withdrawn.remove(&id);
+    }
+
+    /// Sends what may be sent and says what it wants next. `true` when another turn has something to do at once.
     pub(crate) fn turn(
         &mut self,
         now: Now,
         sink: &mut dyn WrittenSink,
         wishes: &mut Wishes,
     ) -> Result<bool, WrittenFailed> {
-        let mut sent = false;
-        for at in 0..self.carriers.len() {
-            sent |= self.dispatch(at, now, sink, wishes)?;
+        self.sweep_withdrawn();
+        let mut busy = false;
+        let carriers = self.carriers.len();
+        for step in 0..carriers {
+            let at = (self.first_carrier + step) % carriers;
+            busy |= self.dispatch(at, now, sink, wishes)?;
         }
-        self.wish_claims(now, wishes);
-        Ok(sent)
+        self.first_carrier = (self.first_carrier + 1) % carriers.max(1);
+        busy |= self.wish_claims(now, wishes);
+        Ok(busy || !wishes.expired.is_empty())
     }
 
     /// Moves everything the connectors have to say to `events`.
     pub(crate) fn drain_events(&mut self, mut each: impl FnMut(&mut Carrier, ConnectorEvent)) {
-        let mut events = Vec::new();
         for carrier in &mut self.carriers {
-            carrier.connector.drain_events(&mut events);
-            for event in events.drain(..) {
+            carrier.connector.drain_events(&mut self.events);
+            for event in self.events.drain(..) {
                 each(carrier, event);
             }
         }
@@ -219,98 +250,24 @@ impl Cell {
             .fold(0, u64::saturating_add)
     }
 
-    fn dispatch(
-        &mut self,
-        at: usize,
-        now: Now,
-        sink: &mut dyn WrittenSink,
-        wishes: &mut Wishes,
-    ) -> Result<bool, WrittenFailed> {
-        let mut sent = false;
-        self.carriers[at].begin_turn(now);
-        for _ in 0..BATCHES_PER_TURN {
-            let Some(slot) = self.carriers[at].connector.poll_slot(now) else {
-                break;
-            };
-            let (mut free, mut free_otp) = (slot.free, slot.free_otp);
-            while self.carriers[at].batch.len() < BATCH_MAX && free + free_otp > 0 {
-                let Some((work, otp)) = self.next_work(at, free > 0, now, wishes) else {
-                    break;
-                };
-                match (free_otp > 0 && otp, free > 0) {
-                    (true, _) if free == 0 => free_otp -= 1,
-                    (_, true) => free -= 1,
-                    (_, false) => free_otp = free_otp.saturating_sub(1),
-                }
-                let dispatch = work.dispatch(slot.session, now);
-                self.carriers[at].batch.push(dispatch);
-            }
-            let carrier = &mut self.carriers[at];
-            if carrier.batch.is_empty() {
-                break;
-            }
-            sink.written(carrier.id, &carrier.batch, now)?;
-            carrier.note_written(now);
-            carrier.connector.submit(&mut carrier.batch, now);
-            sent = true;
+    /// Drops what was withdrawn wherever it stands, when it is so much that going through the lanes costs no more than meeting each.
+    fn sweep_withdrawn(&mut self) {
+        if self.withdrawn.len() < self.sweep_at {
+            return;
         }
-        Ok(sent)
-    }
-
-    /// Takes a permit and pops what may go next over this carrier; `None` when nothing may, or no permit is to be had.
-    fn next_work(
-        &mut self,
-        at: usize,
-        any_lane: bool,
-        now: Now,
-        wishes: &mut Wishes,
-    ) -> Option<(Work, bool)> {
-        loop {
-            let pulls = self.pulls(at);
-            let mut sendable = [false; 4];
-            for group in &pulls {
-                for (lane, able) in self.groups[*group].sendable().into_iter().enumerate() {
-                    sendable[lane] |= able && (any_lane || lane == 0);
-                }
-            }
-            let lane = self.carriers[at].share.choose(sendable)?;
-            let from = *pulls
-                .iter()
-                .find(|group| self.groups[**group].sendable()[lane])?;
-            let group = &mut self.groups[from];
-            group.skip_void(lane, now, &mut self.withdrawn, &mut self.skipped);
-            for work in self.skipped.drain(..) {
-                wishes.expired.push(work.id);
-            }
-            if !group.sendable()[lane] {
-                continue;
-            }
-            let permit = self.carriers[at].take_permit(now)?;
-            let work = group.pop(lane, now)?;
-            self.carriers[at].spend(permit, lane, sendable, now);
-            let head_ns = group.head_since(lane, now);
-            self.latency[lane].popped(&work, head_ns, now);
-            return Some((work, lane == 0));
+        let held: usize = self
+            .groups
+            .iter()
+            .map(|group| group.depths().iter().sum::<usize>())
+            .sum();
+        if 2 * self.withdrawn.len() < held {
+            self.sweep_at = (held / 2).max(SWEEP_ABOVE);
+            return;
         }
-    }
-
-    /// The groups this carrier may pull from now: those in which no carrier of an earlier tier is bound.
-    fn pulls(&self, at: usize) -> Vec<usize> {
-        let bound = |carrier: &usize| self.carriers[*carrier].is_bound();
-        (0..self.groups.len())
-            .filter(|group| self.groups[*group].may_pull(at, bound))
-            .collect()
-    }
-
-    fn wish_claims(&mut self, now: Now, wishes: &mut Wishes) {
-        for at in 0..self.groups.len() {
-            let ahead: usize = self.groups[at]
-                .carriers()
-                .map(|carrier| self.carriers[carrier].claim_ahead())
-                .sum();
-            let ahead = ahead.min(CLAIM_AHEAD_MAX);
-            self.groups[at].wish_claims(ahead, now, &mut wishes.claims);
+        for group in &mut self.groups {
+            group.sweep(&mut self.withdrawn);
         }
+        self.sweep_at = self.withdrawn.len() + SWEEP_ABOVE;
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::FileJournal;
-use message::Now;
+use message::{Now, Reason};
 use queue::Sleep;
 
 use super::{OpenError, Shard, ShardFailure};
+use crate::caller::Refusal;
 use crate::config::ConnectorFactory;
+use crate::intake::IntakeItem;
 use crate::shared::{Life, Shared};
 
 /// The longest sleep: gauges, deadlines and retention want a turn now and then.
@@ -36,6 +38,7 @@ pub(crate) async fn run(
         Ok(()) => Life::Stopped,
         Err(_) => Life::Failed,
     });
+    shard.refuse_rest();
     close(shard, journal)?;
     ended.map_err(EngineFailure::from)
 }
@@ -65,7 +68,7 @@ async fn turns(shard: &mut Shard, clock: fn() -> Now) -> Result<(), ShardFailure
                 draining = true;
                 shard.cell.drain(now);
             }
-            if shard.cell.is_drained() && shard.inbox.is_empty() && shard.deferred.len() == 0 {
+            if shard.is_at_rest() {
                 return Ok(());
             }
         }
@@ -103,6 +106,37 @@ async fn sleep(shard: &Shard, clock: fn() -> Now) {
     // Elapsing is as good a reason for a turn as being woken.
     let _ = tokio::time::timeout(longest, shared.wake.notified()).await;
     flag.stay_awake();
+}
+
+impl Shard {
+    /// Whether nothing is in flight and nobody waits for an answer.
+    fn is_at_rest(&self) -> bool {
+        self.cell.is_drained()
+            && self.inbox.is_empty()
+            && self.deferred.len() == 0
+            && self.shared.intake.is_empty()
+            && self.shared.control.is_empty()
+    }
+
+    /// Answers whoever still waits: nothing more will happen here.
+    fn refuse_rest(&mut self) {
+        let mut arrivals = Vec::new();
+        self.shared.intake.drain(usize::MAX, &mut arrivals);
+        for IntakeItem {
+            admit, reply, held, ..
+        } in arrivals
+        {
+            self.shared.scopes(admit.lane).release(held);
+            // Woken whatever was announced before: this is the last answer.
+            let _ = reply
+                .sink
+                .put(reply.tag, Err(Refusal::of(Reason::Draining)));
+            reply.sink.announce();
+        }
+        // Dropping a request drops its answer's sender, which its receiver notices.
+        let mut requests = Vec::new();
+        self.shared.control.drain(usize::MAX, &mut requests);
+    }
 }
 
 fn close(shard: Shard, journal: FileJournal) -> Result<(), ShardFailure> {
