@@ -76,7 +76,7 @@ pub(crate) struct Cell {
     /// How many withdrawals are worth going through the lanes for.
     sweep_at: usize,
     pub(crate) latency: [LaneLatency; 4],
-    /// The carrier that is asked first in the next turn: where several share a group, none is always the last to be asked.
+    /// The carrier that is asked first: the one after the first that sent last time, so that carriers of a tier share what there is.
     first_carrier: usize,
     candidates: Candidates,
     events: Vec<ConnectorEvent>,
@@ -162,13 +162,18 @@ impl Cell {
         wishes: &mut Wishes,
     ) -> Result<bool, WrittenFailed> {
         self.sweep_withdrawn();
-        let mut busy = false;
+        let mut first_sender = None;
         let carriers = self.carriers.len();
         for step in 0..carriers {
             let at = (self.first_carrier + step) % carriers;
-            busy |= self.dispatch(at, now, sink, wishes)?;
+            if self.dispatch(at, now, sink, wishes)? {
+                first_sender = first_sender.or(Some(at));
+            }
         }
-        self.first_carrier = (self.first_carrier + 1) % carriers.max(1);
+        if let Some(at) = first_sender {
+            self.first_carrier = (at + 1) % carriers;
+        }
+        let mut busy = first_sender.is_some();
         busy |= self.wish_claims(now, wishes);
         Ok(busy || !wishes.expired.is_empty())
     }

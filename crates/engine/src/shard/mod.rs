@@ -179,9 +179,10 @@ impl Shard {
 
     fn decide_followups(&mut self, now: Now) -> Result<(), ShardFailure> {
         while let Some((at, event)) = self.followups.pop_front() {
-            let unrouted = match &event {
-                Event::RouteRemoved(id) => Some(*id),
-                _ => None,
+            let unrouted = if let Event::RouteRemoved(id) = &event {
+                Some(*id)
+            } else {
+                None
             };
             self.decide_one(at, event, now)?;
             if let Some(id) = unrouted {
