@@ -261,7 +261,10 @@ impl SmscConfig {
             ("connections_max", u64::from(self.connections_max)),
             ("receipts.window", u64::from(self.receipts.window)),
             ("receipts.timeout_ms", self.receipts.timeout_ms),
-            ("receipts.attempts_max", u64::from(self.receipts.attempts_max)),
+            (
+                "receipts.attempts_max",
+                u64::from(self.receipts.attempts_max),
+            ),
             ("drop_every_submits", self.drop_every_submits.unwrap_or(1)),
             ("drop_after_ms", self.drop_after_ms.unwrap_or(1)),
             ("hang_after_submits", self.hang_after_submits.unwrap_or(1)),
@@ -320,7 +323,10 @@ pub enum SmscConfigError {
         field: &'static str,
     },
     /// The receipt window is beyond what a session holds.
-    #[error("receipts.window is {value}, allowed are 1 to {}", smpp_session::WINDOW_SIZE_MAX)]
+    #[error(
+        "receipts.window is {value}, allowed are 1 to {}",
+        smpp_session::WINDOW_SIZE_MAX
+    )]
     Window {
         /// What was given.
         value: u32,

@@ -66,9 +66,7 @@ mod tests {
         assert_ne!(throws(1), throws(2));
         let hits = throws(1).into_iter().filter(|hit| *hit).count();
         assert!((2_300..2_700).contains(&hits), "{hits}");
-        let below = (0..10_000)
-            .filter(|value| unit_of(7, *value) < 0.1)
-            .count();
+        let below = (0..10_000).filter(|value| unit_of(7, *value) < 0.1).count();
         assert!((850..1_150).contains(&below), "{below}");
     }
 

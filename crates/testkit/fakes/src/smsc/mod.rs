@@ -14,6 +14,7 @@ mod connection;
 mod desk;
 mod dice;
 mod handle;
+mod input;
 mod listener;
 mod meter;
 mod receipt_text;
@@ -31,6 +32,9 @@ pub use config::{
     ReceiptRatios, SlowReader, SmscConfig, SmscConfigError, TlsListener,
 };
 pub use handle::{ControlError, SmscHandle};
+/// The statuses that a script may refuse with.
+pub use smpp_codec::CommandStatus;
+
 pub use report::{CopiesOf, DelayReport, Report, Snapshot};
 pub use stamp::{STAMP_LEN, STAMP_TAG, Stamp};
 pub use start::{FakeSmsc, StartError};

@@ -24,7 +24,10 @@ pub enum MessageKey {
 
 impl MessageKey {
     pub(crate) fn of(message: &ShortMessage<'_>, stamp: Option<Stamp>) -> Self {
-        stamp.map_or_else(|| Self::of_content(message), |s| Self::Stamped(s.message_id))
+        stamp.map_or_else(
+            || Self::of_content(message),
+            |s| Self::Stamped(s.message_id),
+        )
     }
 
     fn of_content(message: &ShortMessage<'_>) -> Self {

@@ -55,6 +55,9 @@ struct AccountState {
     bound: u32,
     receivers: Vec<(u64, Arc<Notify>)>,
     pending: PendingReceipts,
+    /// Something became pending since the receivers were woken. Without it two receivers with full windows would wake each other for
+    /// ever.
+    is_fresh: bool,
 }
 
 struct Mailbox {
@@ -166,6 +169,7 @@ impl World {
             bound: 0,
             receivers: Vec::new(),
             pending: PendingReceipts::new(),
+            is_fresh: false,
         });
         Ok(self.accounts.len() - 1)
     }
@@ -245,8 +249,9 @@ impl World {
     /// A receipt waits for a session from now on. Sessions are woken by [`World::wake_receivers`].
     pub(crate) fn make_pending(&mut self, key: ReceiptKey) {
         if let Some(receipt) = self.book.find(key) {
-            let account = receipt.account;
-            self.accounts[account].pending.push_back(key);
+            let account = &mut self.accounts[receipt.account];
+            account.pending.push_back(key);
+            account.is_fresh = true;
         }
     }
 
@@ -263,10 +268,10 @@ impl World {
         !self.accounts[account].receivers.is_empty()
     }
 
-    /// Wakes the sessions of an account, but not `but`, when receipts wait.
-    pub(crate) fn wake_receivers(&self, account: usize, but: Option<u64>) {
-        let account = &self.accounts[account];
-        if !account.pending.is_empty() {
+    /// Wakes the sessions of an account, but not `but`, when new receipts wait.
+    pub(crate) fn wake_receivers(&mut self, account: usize, but: Option<u64>) {
+        let account = &mut self.accounts[account];
+        if std::mem::take(&mut account.is_fresh) && !account.pending.is_empty() {
             let others = account.receivers.iter().filter(|(id, _)| Some(*id) != but);
             others.for_each(|(_, wake)| wake.notify_one());
         }
