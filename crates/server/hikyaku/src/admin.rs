@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use engine::{Handle, Life};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -53,6 +54,7 @@ pub(crate) async fn serve(
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .layer(map_response(close_after))
         .with_state(Watched { recorder, engine });
     let bounded = Bounded {
         listener,
@@ -64,23 +66,23 @@ pub(crate) async fn serve(
 }
 
 /// One request a connection: a scrape comes every few seconds, and an idle connection would hold a place for nothing.
-const CLOSE: (HeaderName, HeaderValue) = (header::CONNECTION, HeaderValue::from_static("close"));
+async fn close_after(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
 
 async fn metrics(State(watched): State<Watched>) -> impl IntoResponse {
     let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    (
-        [CLOSE, (header::CONTENT_TYPE, format)],
-        watched.recorder.render(),
-    )
+    ([(header::CONTENT_TYPE, format)], watched.recorder.render())
 }
 
-async fn healthz() -> impl IntoResponse {
-    ([CLOSE], "alive\n")
+async fn healthz() -> &'static str {
+    "alive\n"
 }
 
 async fn readyz(State(watched): State<Watched>) -> impl IntoResponse {
-    let (status, text) = readiness(watched.engine.life());
-    (status, [CLOSE], text)
+    readiness(watched.engine.life())
 }
 
 fn readiness(life: Life) -> (StatusCode, &'static str) {
@@ -179,12 +181,7 @@ mod tests {
     #[test]
     fn only_an_open_engine_is_ready_and_every_other_says_why() {
         assert_eq!(readiness(Life::Open).0, StatusCode::OK);
-        for life in [
-            Life::Starting,
-            Life::Draining,
-            Life::Stopped,
-            Life::Failed,
-        ] {
+        for life in [Life::Starting, Life::Draining, Life::Stopped, Life::Failed] {
             let (status, text) = readiness(life);
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
             assert!(!text.trim().is_empty());

@@ -4,6 +4,8 @@
 //! written by the thread that has something to say; a reader that stops reading stops that thread, as with every program that logs to
 //! standard error.
 
+use std::io::IsTerminal as _;
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -49,6 +51,7 @@ impl LogArgs {
         };
         let lines = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr);
         // What fails here is only that somebody logs already.
         let _ = match self.log {

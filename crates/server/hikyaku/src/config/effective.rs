@@ -175,6 +175,8 @@ pub(crate) struct Caller {
     pub(crate) categories: Vec<Category>,
     /// Ceiling of its own otp submissions per second; none: no ceiling.
     pub(crate) otp_per_second: Option<u32>,
+    /// Whether it may read and acknowledge messages from people: these belong to no tenant.
+    pub(crate) inbound: bool,
 }
 
 /// How a caller proves who it is.

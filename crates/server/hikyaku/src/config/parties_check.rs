@@ -78,6 +78,7 @@ pub(super) fn callers(
             credential,
             categories,
             otp_per_second,
+            inbound: table.inbound,
         });
     }
     callers

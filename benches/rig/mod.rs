@@ -1,0 +1,30 @@
+//! What the benches share: what a process used, a load over gRPC, and how figures are summed up.
+
+#![allow(
+    dead_code,
+    reason = "every bench compiles this module and uses a part of it"
+)]
+
+pub(crate) mod load;
+pub(crate) mod usage;
+
+/// The middle one; the lower of the two for an even count. `NaN` for none.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len().saturating_sub(1) / 2;
+    values.get(middle).copied().unwrap_or(f64::NAN)
+}
+
+/// With digit groups, so that a column of rates can be read.
+pub(crate) fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

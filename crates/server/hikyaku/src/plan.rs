@@ -1,0 +1,416 @@
+//! From a configuration to the parts that are started: what each layer is told.
+//!
+//! Everything that can be found wrong without opening a socket or a data directory is found here, so that `check` and `serve` agree.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+
+use ::connector::Connector;
+use engine::{
+    ConnectorFactory, EngineConfig, Limits, OnUncertain, PartitionLimits, Policy, RetryPolicy,
+    TenantConfig,
+};
+use grpc_api::{
+    CallerDirectory, CallerDirectoryError, CallerEntry, InboundAccess, ServerOptions, StreamLimits,
+};
+use message::{CATEGORIES, CallerId, CarrierId, Now, TenantId};
+use routing::{Prefix, PrefixError, Route, RouteError, RouteGroup, RouteTable};
+use smpp_client::PreparedCarrier;
+use throttle::{Contract, ContractOutOfRange};
+
+use crate::config::effective::{self, Config, Credential, Transport};
+use crate::server_tls::{self, ServerTlsError};
+
+/// The furthest `send_at`. A scheduled message holds memory from its admission on, so this is not for calendars.
+const SEND_AT_HORIZON_MS: u64 = 7 * 86_400_000;
+/// Submissions that may wait for the shard: a few milliseconds of its work, so that a full ring refuses instead of hiding a delay.
+const INTAKE_SLOTS: usize = 16_384;
+
+/// Everything that is started.
+pub(crate) struct Plan {
+    /// What the engine is told.
+    pub(crate) engine: EngineConfig,
+    /// Makes the carriers' connectors, on the engine's thread.
+    pub(crate) connectors: ConnectorFactory,
+    /// Who may call.
+    pub(crate) callers: CallerDirectory,
+    /// How many long calls.
+    pub(crate) streams: StreamLimits,
+    /// How gRPC is served.
+    pub(crate) server: ServerOptions,
+}
+
+/// Why a configuration cannot be started: the operator's to mend, a retry does not help.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// The routes make no table.
+    #[error(transparent)]
+    Routes(#[from] RouteError),
+    /// A prefix is not one.
+    #[error("route: {0}")]
+    Prefix(#[from] PrefixError),
+    /// The callers cannot be told apart.
+    #[error(transparent)]
+    Callers(#[from] CallerDirectoryError),
+    /// A contract that cannot be kept.
+    #[error("carrier {carrier}: {source}")]
+    Contract {
+        /// Whose.
+        carrier: String,
+        /// What is wrong.
+        source: ContractOutOfRange,
+    },
+    /// A carrier's sessions or certificates.
+    #[error("carrier {carrier}: {source}")]
+    Carrier {
+        /// Whose.
+        carrier: String,
+        /// What is wrong.
+        source: smpp_client::StartError,
+    },
+    /// The listener's certificate.
+    #[error("server.tls: {0}")]
+    ServerTls(#[from] ServerTlsError),
+    /// A setting whose only value so far is its default. Refused, because to ignore it would be to lie about it.
+    #[error("{key} cannot be changed yet: allowed is {allowed}, the default")]
+    OnlyDefault {
+        /// The key.
+        key: String,
+        /// Its default.
+        allowed: &'static str,
+    },
+    /// Partitions beyond what an id can name.
+    #[error("journal.partitions is {0}: allowed are 1 to {max}", max = message::PARTITIONS_MAX)]
+    Partitions(u32),
+}
+
+impl Plan {
+    /// The plan of a configuration; reads certificates, opens nothing.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn new(config: &Config) -> Result<Self, PlanError> {
+        refuse_what_is_not_built(config)?;
+        let prepared = config
+            .carriers
+            .iter()
+            .map(prepare)
+            .collect::<Result<Vec<_>, _>>()?;
+        let carriers = config
+            .carriers
+            .iter()
+            .map(paced)
+            .collect::<Result<Vec<_>, _>>()?;
+        let tls = match &config.server.transport {
+            Transport::PlainLoopback => None,
+            Transport::Tls(files) => Some(server_tls::load(files)?),
+        };
+        Ok(Self {
+            engine: EngineConfig {
+                dir: config.journal.dir.clone(),
+                limits: limits(config)?,
+                carriers,
+                tenants: config.tenants.iter().map(tenant).collect(),
+                routes: routes(config)?,
+                valid_for_ms: CATEGORIES.map(|category| config.category(category).valid_for_ms),
+                lanes: CATEGORIES.map(|category| config.category(category).lane),
+                send_at_horizon_ms: SEND_AT_HORIZON_MS,
+                config_version: short_version(config.version),
+                clock: now,
+            },
+            connectors: connectors(prepared),
+            callers: CallerDirectory::new(config.callers.iter().map(caller).collect())?,
+            streams: StreamLimits {
+                submitters: as_count(config.limits.streams),
+                watchers: as_count(config.limits.watchers),
+            },
+            server: ServerOptions {
+                tls,
+                ..ServerOptions::default()
+            },
+        })
+    }
+}
+
+/// Keys that the configuration knows and nothing behind it reads yet.
+fn refuse_what_is_not_built(config: &Config) -> Result<(), PlanError> {
+    let refuse = |key: String, allowed| Err(PlanError::OnlyDefault { key, allowed });
+    if config.lane_weights != [6, 3, 1] {
+        let key = "lanes.alert_weight, normal_weight and bulk_weight";
+        return refuse(key.to_owned(), "6, 3 and 1");
+    }
+    if config.otp_lane_ms != 10_000 {
+        return refuse("lanes.otp_lane_s".to_owned(), "10");
+    }
+    if config.journal.file_max_bytes != 64 << 20 {
+        return refuse("journal.file_max_bytes".to_owned(), "67_108_864");
+    }
+    if config.journal.buffer_max_bytes != 16 << 20 {
+        return refuse("journal.buffer_max_bytes".to_owned(), "16_777_216");
+    }
+    for caller in &config.callers {
+        if caller.otp_per_second.is_some() {
+            return refuse(format!("caller {}: otp_per_second", caller.name), "0");
+        }
+    }
+    for carrier in &config.carriers {
+        if (carrier.data_codings.gsm7, carrier.data_codings.ucs2) != (0, 8) {
+            let name = &carrier.name;
+            let key = format!("carrier {name}: data_coding_gsm7 and data_coding_ucs2");
+            return refuse(key, "0 and 8");
+        }
+    }
+    Ok(())
+}
+
+/// Both clocks. The session tasks read the same ones, so that their stamps can be compared with ours.
+fn now() -> Now {
+    smpp_client::Clock.now()
+}
+
+fn connectors(prepared: Vec<PreparedCarrier>) -> ConnectorFactory {
+    Box::new(move |wake| {
+        prepared
+            .into_iter()
+            .map(|carrier| Box::new(carrier.start(wake.clone())) as Box<dyn Connector>)
+            .collect()
+    })
+}
+
+/// Events carry 32 bits of the version: enough to tell one file from the next.
+fn short_version(version: u64) -> u32 {
+    u32::try_from(version >> 32).unwrap_or(u32::MAX)
+}
+
+/// A configured count, which a 64-bit machine can always address.
+fn as_count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn limits(config: &Config) -> Result<Limits, PlanError> {
+    let given = config.limits;
+    let partitions = u16::try_from(config.journal.partitions)
+        .map_err(|_| PlanError::Partitions(config.journal.partitions))?;
+    let share = |whole: u64| fullest_share(whole, u64::from(partitions.max(1)));
+    let carrier_policies = config.carriers.iter();
+    Ok(Limits {
+        messages: given.messages,
+        bytes: given.bytes,
+        receipts_awaited: given.receipts_awaited,
+        intake_slots: INTAKE_SLOTS,
+        events: as_count(given.events_kept),
+        partitions,
+        partition: PartitionLimits {
+            finished: share(given.finished_kept),
+            idempotency_keys: share(given.idempotency_keys),
+            idempotency_ms: config.retention.idempotency_keys_ms,
+            early_receipts: share(given.early_receipts),
+            early_receipt_ms: config.retention.early_receipts_ms,
+            inbound: share(given.inbound_kept),
+            inbound_ms: config.retention.inbound_ms,
+            policy: Policy::default(),
+            carrier_policies: carrier_policies
+                .map(|carrier| (CarrierId::of(&carrier.name), policy(carrier)))
+                .collect(),
+        },
+    })
+}
+
+/// What the fullest partition holds of `whole` things that a hash spreads: four standard deviations above the mean, so that no
+/// partition forgets before the configured number is reached.
+fn fullest_share(whole: u64, partitions: u64) -> usize {
+    let mean = whole.div_ceil(partitions);
+    as_count(whole.min(mean + 4 * mean.isqrt() + 4))
+}
+
+fn policy(carrier: &effective::Carrier) -> Policy {
+    Policy {
+        retry: RetryPolicy {
+            attempts_max: carrier.retry.attempts_max,
+            delay_ms: carrier.retry.delay_ms,
+            delay_max_ms: carrier.retry.delay_max_ms,
+        },
+        on_uncertain: carrier.uncertain.map(|rule| match rule.action {
+            effective::OnUncertain::ResendOnce => OnUncertain::ResendOnce,
+            effective::OnUncertain::AwaitReceipt => OnUncertain::AwaitReceipt,
+            effective::OnUncertain::Fail => OnUncertain::Fail,
+        }),
+        uncertain_after_ms: carrier.uncertain.map(|rule| rule.after_ms),
+        uncertain_deadline_ms: carrier.uncertain_deadline_ms,
+        receipt_deadline_ms: carrier.receipt_deadline_ms,
+    }
+}
+
+fn paced(carrier: &effective::Carrier) -> Result<engine::CarrierConfig, PlanError> {
+    let contract = carrier.contract_per_second.map(Contract::new).transpose();
+    Ok(engine::CarrierConfig {
+        name: carrier.name.clone(),
+        contract: contract.map_err(|source| PlanError::Contract {
+            carrier: carrier.name.to_string(),
+            source,
+        })?,
+    })
+}
+
+fn tenant(tenant: &effective::Tenant) -> TenantConfig {
+    TenantConfig {
+        name: tenant.name.clone(),
+        weight: tenant.weight,
+        otp_per_second: tenant.otp_per_second,
+    }
+}
+
+fn caller(caller: &effective::Caller) -> CallerEntry {
+    let (key_sha256, certificate_san) = match &caller.credential {
+        Credential::KeySha256(hash) => (Some(*hash), None),
+        Credential::CertificateSan(san) => (None, Some(san.clone())),
+    };
+    CallerEntry {
+        caller: engine::Caller {
+            id: CallerId::of(&caller.name),
+            tenant: TenantId::of(&caller.tenant),
+            name: caller.name.clone(),
+            categories: CATEGORIES.map(|category| caller.categories.contains(&category)),
+        },
+        key_sha256,
+        certificate_san,
+        inbound: if caller.inbound {
+            InboundAccess::Granted
+        } else {
+            InboundAccess::Denied
+        },
+    }
+}
+
+fn routes(config: &Config) -> Result<RouteTable, PlanError> {
+    let groups = config.groups.iter().map(|group| {
+        let tier = |tier: &Vec<_>| tier.iter().map(CarrierId::of).collect();
+        RouteGroup::new(group.name.clone(), group.tiers.iter().map(tier).collect())
+    });
+    let routes = config.routes.iter().map(|route| {
+        Ok(Route {
+            prefix: route.prefix.parse::<Prefix>()?,
+            group: route.group.clone(),
+        })
+    });
+    let groups = groups.collect::<Result<Vec<_>, RouteError>>()?;
+    let routes = routes.collect::<Result<Vec<_>, PrefixError>>()?;
+    Ok(RouteTable::build(groups, routes)?)
+}
+
+fn prepare(carrier: &effective::Carrier) -> Result<PreparedCarrier, PlanError> {
+    PreparedCarrier::new(sessions(carrier)).map_err(|source| PlanError::Carrier {
+        carrier: carrier.name.to_string(),
+        source,
+    })
+}
+
+fn sessions(carrier: &effective::Carrier) -> smpp_client::CarrierConfig {
+    let reconnect = carrier.reconnect;
+    smpp_client::CarrierConfig {
+        carrier: CarrierId::of(&carrier.name),
+        name: carrier.name.as_str().into(),
+        hosts: carrier.hosts.clone(),
+        bind: match carrier.bind {
+            effective::BindMode::Transceiver => smpp_client::BindMode::Transceiver,
+            effective::BindMode::TransmitterReceiver => smpp_client::BindMode::TransmitterReceiver,
+        },
+        sessions: carrier.sessions,
+        receiver_sessions: carrier.receiver_sessions,
+        credentials: smpp_client::Credentials {
+            system_id: carrier.system_id.as_str().into(),
+            password: carrier.password.expose().into(),
+            system_type: carrier.system_type.as_str().into(),
+        },
+        window_size: carrier.window,
+        receipt_window: carrier.receipt_window,
+        response_timeout_ms: carrier.timers.response_timeout_ms,
+        enquire_link_ms: carrier.timers.enquire_link_ms,
+        session_init_ms: carrier.timers.session_init_ms,
+        tls: carrier.tls.as_ref().map(tls),
+        message_id_response: id_rule(carrier.message_id_response),
+        message_id_receipt: id_rule(carrier.message_id_receipt),
+        stamp_tlv: carrier.stamp_tlv,
+        reconnect: smpp_client::ReconnectConfig {
+            min_ms: reconnect.min_ms,
+            max_ms: reconnect.max_ms,
+            fatal_probe_ms: reconnect.fatal_probe_ms,
+            stagger_ms: reconnect.stagger_ms,
+            gap_ms: reconnect.gap_ms,
+            // Two engines must not come back in step after an outage of the carrier they share.
+            seed: RandomState::new().hash_one(&carrier.name),
+        },
+        addressing: addressing(carrier.addressing),
+        service_type: carrier.service_type.as_str().into(),
+    }
+}
+
+fn tls(tls: &effective::CarrierTls) -> smpp_client::TlsConfig {
+    let identity = tls.identity.as_ref();
+    smpp_client::TlsConfig {
+        ca_file: tls.ca.clone(),
+        server_name: tls.server_name.clone(),
+        client_certificate: identity.map(|identity| smpp_client::ClientCertificate {
+            certificate_file: identity.certificate.clone(),
+            key_file: identity.key.clone(),
+        }),
+    }
+}
+
+fn id_rule(rule: effective::IdRule) -> smpp_client::IdRule {
+    match rule {
+        effective::IdRule::AsIs => smpp_client::IdRule::AsIs,
+        effective::IdRule::Hex => smpp_client::IdRule::Hex,
+        effective::IdRule::Dec => smpp_client::IdRule::Dec,
+    }
+}
+
+fn addressing(addressing: effective::Addressing) -> smpp_client::Addressing {
+    let of = |given: effective::TonNpi| smpp_client::TonNpi {
+        ton: given.ton,
+        npi: given.npi,
+    };
+    smpp_client::Addressing {
+        alphanumeric: of(addressing.alphanumeric),
+        short_code: of(addressing.short_code),
+        long_number: of(addressing.long_number),
+        recipient: of(addressing.recipient),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fullest_partition_has_room_for_its_share_and_never_for_more_than_all() {
+        assert_eq!(fullest_share(16, 1), 16);
+        assert_eq!(fullest_share(16, 16), 9);
+        assert_eq!(fullest_share(262_144, 16), 16_384 + 512 + 4);
+    }
+
+    #[test]
+    fn what_nothing_reads_yet_is_refused_and_not_ignored() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hikyaku.toml");
+        let shipped = || crate::config::load(&path).unwrap();
+        assert!(Plan::new(&shipped()).is_ok());
+        let refused = |change: fn(&mut Config)| {
+            let mut config = shipped();
+            change(&mut config);
+            Plan::new(&config).err().map(|error| error.to_string())
+        };
+        assert_eq!(
+            refused(|config| config.otp_lane_ms = 5_000).as_deref(),
+            Some("lanes.otp_lane_s cannot be changed yet: allowed is 10, the default")
+        );
+        for change in [
+            (|config| config.lane_weights = [1, 1, 1]) as fn(&mut Config),
+            |config| config.journal.file_max_bytes = 1 << 20,
+            |config| config.journal.buffer_max_bytes = 32 << 20,
+            |config| config.callers[0].otp_per_second = Some(1),
+            |config| config.carriers[0].data_codings.gsm7 = 1,
+        ] {
+            assert!(refused(change).is_some_and(|text| text.contains("cannot be changed yet")));
+        }
+    }
+}
