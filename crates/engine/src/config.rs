@@ -81,6 +81,14 @@ pub struct EngineConfig {
     pub valid_for_ms: [u64; 4],
     /// The lane of each category, in the same order.
     pub lanes: [message::Lane; 4],
+    /// Shares of alert, normal and bulk in what otp leaves.
+    pub lane_weights: [u32; 3],
+    /// An otp lane holds at most what the group's carriers send in this time, in milliseconds.
+    pub otp_lane_ms: u64,
+    /// A journal file that would grow beyond this is closed and the next one begun, in bytes.
+    pub journal_file_max_bytes: u64,
+    /// What may wait for the disk, in bytes.
+    pub journal_buffer_max_bytes: usize,
     /// The furthest `send_at`, in milliseconds from admission.
     pub send_at_horizon_ms: u64,
     /// Rises with every change of configuration.
@@ -111,6 +119,15 @@ impl std::fmt::Debug for EngineConfig {
             .finish_non_exhaustive()
     }
 }
+
+/// Shares of alert, normal and bulk unless configured.
+pub const LANE_WEIGHTS: [u32; 3] = queue::DEFAULT_WEIGHTS;
+/// Time that an otp lane may hold unless configured, in milliseconds.
+pub const OTP_LANE_MS: u64 = 10_000;
+/// Size of a journal file unless configured, in bytes.
+pub const JOURNAL_FILE_MAX_BYTES: u64 = 64 << 20;
+/// Size of the journal's buffer unless configured, in bytes. Intake leaves half of it for what is already under way.
+pub const JOURNAL_BUFFER_MAX_BYTES: usize = 16 << 20;
 
 /// Validity per category unless configured: otp 5 min, alert 1 h, transactional 24 h, promotional 48 h.
 pub const VALID_FOR_MS: [u64; 4] = [300_000, 3_600_000, 86_400_000, 172_800_000];

@@ -29,7 +29,8 @@ use std::thread::JoinHandle;
 
 pub use caller::{Admission, AdmitReply, Caller, Refusal, Violation};
 pub use config::{
-    CarrierConfig, ConnectorFactory, EngineConfig, Limits, TenantConfig, VALID_FOR_MS,
+    CarrierConfig, ConnectorFactory, EngineConfig, JOURNAL_BUFFER_MAX_BYTES,
+    JOURNAL_FILE_MAX_BYTES, LANE_WEIGHTS, Limits, OTP_LANE_MS, TenantConfig, VALID_FOR_MS,
 };
 pub use events::{Event, PositionLost, Watcher};
 pub use handle::Handle;

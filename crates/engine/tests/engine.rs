@@ -56,7 +56,6 @@ async fn submitted_sent_and_delivered_with_every_step_watched() {
             MessageState::Admitted,
             MessageState::Attempting,
             MessageState::Submitted,
-            MessageState::Submitted,
             MessageState::Delivered,
         ]
     );

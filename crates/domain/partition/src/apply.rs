@@ -288,6 +288,10 @@ impl Partition {
             entry.sequence += 2;
             entry.fold.add(segment.segment, state);
             entry.changed_ms = record.at_ms;
+            if entry.fold.verdict(entry.payload.segments).is_some() {
+                // The Final record that this receipt calls for is the event; watchers need not hear the same twice.
+                return Ok(None);
+            }
             let mut change = entry.change(segment, record.at_ms, entry.sequence);
             change.reason = reason;
             return Ok(Some(change));

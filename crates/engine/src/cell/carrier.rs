@@ -1,6 +1,6 @@
 use connector::Dispatch;
 use message::{CarrierId, Now};
-use queue::{DEFAULT_WEIGHTS, LaneShare, ShareError};
+use queue::{LaneShare, ShareError};
 use throttle::{CarrierThrottle, Contract, Permit, Speed};
 
 use super::BoxedConnector;
@@ -17,6 +17,10 @@ pub(crate) struct CarrierSetup {
     pub(crate) id: CarrierId,
     pub(crate) contract: Option<Contract>,
     pub(crate) connector: BoxedConnector,
+    /// Shares of alert, normal and bulk.
+    pub(crate) lane_weights: [u32; 3],
+    /// How long an otp lane may take to send, in milliseconds.
+    pub(crate) otp_lane_ms: u64,
 }
 
 /// A carrier in its cell.
@@ -41,6 +45,7 @@ pub(crate) struct Carrier {
     window: u32,
     bound: bool,
     bound_seen_ns: Option<u64>,
+    otp_lane_ms: u64,
 }
 
 impl Carrier {
@@ -53,7 +58,7 @@ impl Carrier {
             id: setup.id,
             connector: setup.connector,
             throttle,
-            share: LaneShare::new(DEFAULT_WEIGHTS)?,
+            share: LaneShare::new(setup.lane_weights)?,
             batch: Vec::new(),
             blocked_until_ns: None,
             rate: RateWatch::default(),
@@ -64,7 +69,9 @@ impl Carrier {
             sent_per_commit: 0,
             window: 0,
             bound: false,
-            bound_seen_ns: None,
+            // A carrier is given the time to bind: at the start, otp wait for it rather than be refused.
+            bound_seen_ns: Some(now.mono_ns),
+            otp_lane_ms: setup.otp_lane_ms,
         })
     }
 
@@ -139,13 +146,16 @@ impl Carrier {
             .clamp(1, CLAIM_AHEAD_MAX)
     }
 
-    pub(crate) fn sends_in_ten_seconds(&self, now: Now) -> u64 {
+    /// What it sends in the time that an otp lane may hold; nothing when no session was bound lately.
+    pub(crate) fn otp_capacity(&self, now: Now) -> u64 {
         let bound = self
             .bound_seen_ns
             .is_some_and(|seen_ns| now.mono_ns.saturating_sub(seen_ns) <= BOUND_GRACE_NS);
         match self.throttle.bucket() {
             _ if !bound => 0,
-            Some(bucket) => u64::from(bucket.contract().segments_per_second()) * 10,
+            Some(bucket) => {
+                u64::from(bucket.contract().segments_per_second()) * self.otp_lane_ms / 1_000
+            }
             None => u64::MAX,
         }
     }

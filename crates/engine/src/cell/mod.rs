@@ -251,7 +251,7 @@ impl Cell {
         };
         group
             .carriers()
-            .map(|at| self.carriers[at].sends_in_ten_seconds(now))
+            .map(|at| self.carriers[at].otp_capacity(now))
             .fold(0, u64::saturating_add)
     }
 

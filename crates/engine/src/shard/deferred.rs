@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use connector::{ReceiptHandle, Verdict};
 use journal::Position;
-use message::{CarrierId, Lane, MessageId, Now};
+use message::{CarrierId, Lane, MessageId, Now, Reason};
 use partition::{CancelVerdict, Change, Effect, Enqueue, MessageView};
 use tokio::sync::oneshot;
 
 use super::Shard;
-use crate::caller::AdmitReply;
+use crate::caller::{AdmitReply, Refusal};
 use crate::events::Event;
 use crate::inbound::InboundEvent;
 use crate::reply::{Announce, ReplySink, ReplyTo};
+use crate::shared::Life;
 
 /// A receipt that is not durable after this long is answered with a temporary error, so that the carrier sends it again rather than drop the
 /// session.
@@ -78,6 +79,21 @@ impl DeferredQueue {
 
     pub(super) fn event(&mut self, position: Position, view: &MessageView, change: &Change) {
         self.events.push_back((position, event_of(view, change)));
+    }
+
+    /// Answers the submissions that will not become durable in this run. Whether they were kept is only known after the next start, so the
+    /// answer asks for a repeat, which an idempotency key makes harmless.
+    pub(super) fn refuse_rest(&mut self, life: Life) {
+        let reason = match life {
+            Life::Failed => Reason::JournalFailed,
+            Life::Starting | Life::Open | Life::Draining | Life::Stopped => Reason::Draining,
+        };
+        for (_, deferred) in self.waiting.drain(..) {
+            if let Deferred::Reply(to, _, _, _) = deferred {
+                let _ = to.sink.put(to.tag, Err(Refusal::of(reason)));
+                to.sink.announce();
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -55,8 +55,6 @@ const INTAKE_PER_TURN: usize = 128;
 const EVENTS_PER_TURN: usize = 256;
 /// Most deadlines of one partition handled in a turn.
 const DUE_PER_TURN: usize = 256;
-/// Journal room that intake leaves for outcomes and receipts of what is already under way.
-const INTAKE_ROOM_BYTES: usize = 8 << 20;
 /// Journal room that any decision needs.
 const DECISION_ROOM_BYTES: usize = 1 << 20;
 
@@ -308,7 +306,11 @@ impl Shard {
                 }
                 ConnectorEvent::SessionDown { session } => {
                     let name = self.shared.carrier_name(carrier);
-                    tracing::warn!(carrier = name, session = session.0, "session ended");
+                    if self.shared.life() == Life::Open {
+                        tracing::warn!(carrier = name, session = session.0, "session ended");
+                    } else {
+                        tracing::info!(carrier = name, session = session.0, "session unbound");
+                    }
                     self.cell.refresh(carrier, now);
                 }
             }
@@ -425,6 +427,11 @@ impl Shard {
 
     fn place(&self, hash: u64) -> usize {
         (hash % self.partitions.len() as u64) as usize
+    }
+
+    /// Journal room that intake leaves for outcomes and receipts of what is already under way: half of it.
+    fn intake_room_bytes(&self) -> usize {
+        self.shared.config.journal_buffer_max_bytes / 2
     }
 
     fn publish_gauges(&self) {

@@ -318,7 +318,11 @@ impl Shard {
 }
 
 fn open_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<FileJournal, OpenError> {
-    let mut recovery = FileJournal::open(JournalConfig::new(shared.config.dir.join("journal")))?;
+    let mut recovery = FileJournal::open(JournalConfig {
+        file_max_bytes: shared.config.journal_file_max_bytes,
+        buffer_max_bytes: shared.config.journal_buffer_max_bytes,
+        ..JournalConfig::new(shared.config.dir.join("journal"))
+    })?;
     let replayed = recovery
         .replay(|record| replay.take(record))
         .map_err(flatten)?;
@@ -373,6 +377,8 @@ fn carriers(
     setups
         .map(|(carrier, connector)| {
             let setup = CarrierSetup {
+                lane_weights: config.lane_weights,
+                otp_lane_ms: config.otp_lane_ms,
                 id: CarrierId::of(&carrier.name),
                 contract: carrier.contract,
                 connector,

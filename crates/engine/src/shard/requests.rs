@@ -5,14 +5,14 @@ use message::{Now, stable_hash};
 use partition::{Answer, CancelVerdict, Event};
 
 use super::deferred::Deferred;
-use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, INTAKE_ROOM_BYTES, Shard, ShardFailure};
+use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, Shard, ShardFailure};
 use crate::caller::{Admission, Refusal};
 use crate::control::Control;
 use crate::intake::IntakeItem;
 
 impl Shard {
     pub(super) fn take_intake(&mut self, now: Now) -> Result<bool, ShardFailure> {
-        if self.shared.intake.is_empty() || self.journal.room_bytes() < INTAKE_ROOM_BYTES {
+        if self.shared.intake.is_empty() || self.journal.room_bytes() < self.intake_room_bytes() {
             return Ok(false);
         }
         let mut arrivals = std::mem::take(&mut self.arrivals);

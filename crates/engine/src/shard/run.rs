@@ -133,6 +133,7 @@ impl Shard {
                 .put(reply.tag, Err(Refusal::of(Reason::Draining)));
             reply.sink.announce();
         }
+        self.deferred.refuse_rest(self.shared.life());
         // Dropping a request drops its answer's sender, which its receiver notices.
         let mut requests = Vec::new();
         self.shared.control.drain(usize::MAX, &mut requests);

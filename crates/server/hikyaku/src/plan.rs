@@ -71,14 +71,6 @@ pub(crate) enum PlanError {
     /// The listener's certificate.
     #[error("server.tls: {0}")]
     ServerTls(#[from] ServerTlsError),
-    /// A setting whose only value so far is its default. Refused, because to ignore it would be to lie about it.
-    #[error("{key} cannot be changed yet: allowed is {allowed}, the default")]
-    OnlyDefault {
-        /// The key.
-        key: String,
-        /// Its default.
-        allowed: &'static str,
-    },
     /// Partitions beyond what an id can name.
     #[error("journal.partitions is {0}: allowed are 1 to {max}", max = message::PARTITIONS_MAX)]
     Partitions(u32),
@@ -90,7 +82,6 @@ impl Plan {
     /// # Errors
     /// The first thing that is wrong.
     pub(crate) fn new(config: &Config) -> Result<Self, PlanError> {
-        refuse_what_is_not_built(config)?;
         let prepared = config
             .carriers
             .iter()
@@ -114,6 +105,10 @@ impl Plan {
                 routes: routes(config)?,
                 valid_for_ms: CATEGORIES.map(|category| config.category(category).valid_for_ms),
                 lanes: CATEGORIES.map(|category| config.category(category).lane),
+                lane_weights: config.lane_weights,
+                otp_lane_ms: config.otp_lane_ms,
+                journal_file_max_bytes: config.journal.file_max_bytes,
+                journal_buffer_max_bytes: as_count(config.journal.buffer_max_bytes),
                 send_at_horizon_ms: SEND_AT_HORIZON_MS,
                 config_version: short_version(config.version),
                 clock: now,
@@ -130,37 +125,6 @@ impl Plan {
             },
         })
     }
-}
-
-/// Keys that the configuration knows and nothing behind it reads yet.
-fn refuse_what_is_not_built(config: &Config) -> Result<(), PlanError> {
-    let refuse = |key: String, allowed| Err(PlanError::OnlyDefault { key, allowed });
-    if config.lane_weights != [6, 3, 1] {
-        let key = "lanes.alert_weight, normal_weight and bulk_weight";
-        return refuse(key.to_owned(), "6, 3 and 1");
-    }
-    if config.otp_lane_ms != 10_000 {
-        return refuse("lanes.otp_lane_s".to_owned(), "10");
-    }
-    if config.journal.file_max_bytes != 64 << 20 {
-        return refuse("journal.file_max_bytes".to_owned(), "67_108_864");
-    }
-    if config.journal.buffer_max_bytes != 16 << 20 {
-        return refuse("journal.buffer_max_bytes".to_owned(), "16_777_216");
-    }
-    for caller in &config.callers {
-        if caller.otp_per_second.is_some() {
-            return refuse(format!("caller {}: otp_per_second", caller.name), "0");
-        }
-    }
-    for carrier in &config.carriers {
-        if (carrier.data_codings.gsm7, carrier.data_codings.ucs2) != (0, 8) {
-            let name = &carrier.name;
-            let key = format!("carrier {name}: data_coding_gsm7 and data_coding_ucs2");
-            return refuse(key, "0 and 8");
-        }
-    }
-    Ok(())
 }
 
 /// Both clocks. The session tasks read the same ones, so that their stamps can be compared with ours.

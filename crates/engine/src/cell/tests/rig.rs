@@ -187,6 +187,8 @@ impl Rig {
         let carriers = contracts.iter().zip(&wires).enumerate();
         let carriers = carriers.map(|(at, (contract, wire))| {
             let setup = CarrierSetup {
+                lane_weights: queue::DEFAULT_WEIGHTS,
+                otp_lane_ms: 10_000,
                 id: carrier(at),
                 contract: contract.map(|rate| Contract::new(rate).unwrap()),
                 connector: Box::new(Scripted(Rc::clone(wire))),

@@ -11,8 +11,8 @@ use super::carrier_file::{
 };
 use super::checker::Checker;
 use super::effective::{
-    Addressing, BindMode, Carrier, CarrierTls, ClientIdentity, DataCodings, IdRule, OnUncertain,
-    Reconnect, Retry, Timers, TonNpi, UncertainRule,
+    Addressing, BindMode, Carrier, CarrierTls, ClientIdentity, IdRule, OnUncertain, Reconnect,
+    Retry, Timers, TonNpi, UncertainRule,
 };
 use super::secret::Secret;
 
@@ -74,10 +74,6 @@ pub(super) fn check(checker: &mut Checker<'_>, file: &CarrierFile) -> Option<Car
         message_id_response: id_rule(file.message_id_response),
         message_id_receipt: id_rule(file.message_id_receipt),
         stamp_tlv: file.stamp_tlv,
-        data_codings: DataCodings {
-            gsm7: checker.number(file.data_coding_gsm7.as_ref(), 0, 0..=255),
-            ucs2: checker.number(file.data_coding_ucs2.as_ref(), 8, 0..=255),
-        },
         addressing: addressing(&file.addressing),
         retry: check_retry(checker, &file.retry),
         reconnect: check_reconnect(checker, &file.reconnect),

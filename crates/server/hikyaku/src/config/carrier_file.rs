@@ -38,8 +38,6 @@ pub(super) struct CarrierFile {
     pub(super) message_id_receipt: IdWord,
     #[serde(default)]
     pub(super) stamp_tlv: bool,
-    pub(super) data_coding_gsm7: Option<Spanned<u8>>,
-    pub(super) data_coding_ucs2: Option<Spanned<u8>>,
     #[serde(default)]
     pub(super) uncertain_after_ms: UncertainAfterTable,
     #[serde(default)]

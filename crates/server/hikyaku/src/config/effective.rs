@@ -173,8 +173,6 @@ pub(crate) struct Caller {
     pub(crate) credential: Credential,
     /// What it may submit, at least one.
     pub(crate) categories: Vec<Category>,
-    /// Ceiling of its own otp submissions per second; none: no ceiling.
-    pub(crate) otp_per_second: Option<u32>,
     /// Whether it may read and acknowledge messages from people: these belong to no tenant.
     pub(crate) inbound: bool,
 }
@@ -254,8 +252,6 @@ pub(crate) struct Carrier {
     pub(crate) message_id_receipt: IdRule,
     /// Whether segments carry the stamp our own tools read.
     pub(crate) stamp_tlv: bool,
-    /// Values of `data_coding`.
-    pub(crate) data_codings: DataCodings,
     /// Types of number.
     pub(crate) addressing: Addressing,
     /// For refused attempts.
@@ -319,15 +315,6 @@ pub(crate) enum IdRule {
     Hex,
     /// As a decimal number.
     Dec,
-}
-
-/// What a carrier calls the alphabets in `data_coding`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DataCodings {
-    /// GSM 7-bit.
-    pub(crate) gsm7: u8,
-    /// UCS-2.
-    pub(crate) ucs2: u8,
 }
 
 /// Type of number and numbering plan, as octets on the wire.

@@ -149,7 +149,6 @@ pub(super) struct CallerTable {
     pub(super) key_env: Option<Spanned<String>>,
     pub(super) certificate_san: Option<Spanned<String>>,
     pub(super) categories: Spanned<Vec<Spanned<CategoryWord>>>,
-    pub(super) otp_per_second: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) inbound: bool,
 }

@@ -58,7 +58,6 @@ pub(super) fn callers(
         let tenant = checker.known(&table.tenant, "tenant", &tenant_names);
         let credential = credential(checker, given, certificates_asked);
         let categories = categories(checker, table);
-        let otp_per_second = otp_ceiling(checker, table.otp_per_second.as_ref());
         let (Some(name), Some(tenant), Some(credential)) = (name, tenant, credential) else {
             continue;
         };
@@ -77,7 +76,6 @@ pub(super) fn callers(
             tenant,
             credential,
             categories,
-            otp_per_second,
             inbound: table.inbound,
         });
     }
