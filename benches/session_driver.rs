@@ -258,27 +258,29 @@ impl Driver {
             answered: 0,
             receipts: 0,
             bound: 0,
-            latency: Histogram::new(3).map_err(|error| error.to_string())?,
+            latency: rig::histogram_ns(),
         })
     }
 
     /// A warm-up of a quarter of the time, then the run; both end when every answer and receipt has come.
     async fn run(&mut self, feeding: Duration) -> Result<Run, String> {
         while self.bound < self.case.sessions {
-            self.take_events()?;
             self.woken.notified().await;
+            self.take_events()?;
         }
         self.feed(feeding / 4).await?;
         self.latency.reset();
         let before = self.submitted;
         let (began_ns, cpu, driver_cpu) = (Clock.mono_ns(), usage::own_cpu(), usage::thread_cpu());
         self.feed(feeding).await?;
+        let ended = (Clock.mono_ns(), usage::own_cpu(), usage::thread_cpu());
+        self.end().await;
         let messages = (self.submitted - before) as f64;
         let per_million = |spent: Duration| spent.as_secs_f64() * 1e6 / messages;
         Ok(Run {
-            messages_per_second: messages * 1e9 / (Clock.mono_ns() - began_ns) as f64,
-            cpu_s_per_million: per_million(usage::own_cpu() - cpu),
-            driver_cpu_s_per_million: per_million(usage::thread_cpu() - driver_cpu),
+            messages_per_second: messages * 1e9 / (ended.0 - began_ns) as f64,
+            cpu_s_per_million: per_million(ended.1 - cpu),
+            driver_cpu_s_per_million: per_million(ended.2 - driver_cpu),
             p50_us: self.latency.value_at_quantile(0.5) as f64 / 1e3,
             p99_us: self.latency.value_at_quantile(0.99) as f64 / 1e3,
         })
@@ -291,13 +293,20 @@ impl Driver {
             self.fill_slots();
             self.woken.notified().await;
         }
+        self.take_events()?;
         while !self.is_settled() {
+            self.woken.notified().await;
             self.take_events()?;
-            if !self.is_settled() {
-                self.woken.notified().await;
-            }
         }
         Ok(())
+    }
+
+    /// Unbinds, so that the last acknowledgements have left.
+    async fn end(&mut self) {
+        self.connector.drain(Clock.now());
+        while !self.connector.is_drained() {
+            self.woken.notified().await;
+        }
     }
 
     fn is_settled(&self) -> bool {

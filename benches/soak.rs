@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The promise: memory at minute five is at most 1.05 times that at minute one. The bench fails when it is not kept, and when the credits
-//! were not full at minute one: then it has not shown anything.
+//! that bulk may use were not full at the end of each minute: then it has not shown anything.
 
+mod load;
 mod rig;
 
 #[allow(
@@ -24,13 +25,15 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use engine_process::{EngineProcess, Setting, caller};
 use fakes::smsc::{FakeSmsc, SmscConfig};
-use rig::load::{self, Follow, Load, Until};
+use load::{Follow, Load, Until};
 use rig::{grouped, median, usage};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// What memory may grow by from the first minute to the last.
 const GROWTH_MAX: f64 = 1.05;
+/// What bulk alone may use of the credits; the rest is kept for more urgent lanes.
+const BULK_SHARE: f64 = 0.9;
 /// Seconds around an instant whose median stands for it.
 const AROUND_S: usize = 5;
 
@@ -82,12 +85,13 @@ fn main() -> ExitCode {
         }
     };
     print(&figures, args.json);
-    let full = figures.credits_in_use.first().copied().unwrap_or(0.0);
-    if full < 0.99 * args.credits as f64 {
-        eprintln!(
-            "the credits were not full at minute one: {full:.0} of {}",
-            args.credits
-        );
+    let full = BULK_SHARE * args.credits as f64;
+    if let Some(low) = figures
+        .credits_in_use
+        .iter()
+        .find(|used| **used < 0.99 * full)
+    {
+        eprintln!("not saturated: {low:.0} credits in use at a minute's end, {full:.0} are full");
         return ExitCode::FAILURE;
     }
     if figures.growth > GROWTH_MAX {

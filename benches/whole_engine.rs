@@ -11,6 +11,7 @@
 //! receipts wanted, until the client has seen the last final state. Every message must be delivered, and taken by the simulator once, or the
 //! bench fails.
 
+mod load;
 mod rig;
 
 #[allow(
@@ -22,18 +23,20 @@ mod engine_process;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use engine_process::{EngineProcess, Setting, caller};
 use fakes::smsc::{FakeSmsc, SmscConfig, SmscHandle};
 use hdrhistogram::Histogram;
-use rig::load::{self, Follow, Load, Loaded, Until};
+use load::{Follow, Load, Loaded, Until};
 use rig::{grouped, median, usage};
 use serde::Serialize;
 
 /// A run that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The engine's counts are final when they have not moved for so long.
+const COUNTS_SETTLE: Duration = Duration::from_secs(1);
 /// One otp among so many messages.
 const OTP_EVERY: u64 = 100;
 
@@ -99,6 +102,15 @@ struct Figures {
     journal_bytes_per_message: f64,
 }
 
+/// What a load has used.
+struct Spent {
+    bench: Duration,
+    engine: Duration,
+    /// By thread name, since the engine's start.
+    engine_threads: Vec<(String, Duration)>,
+    engine_rss_mib: f64,
+}
+
 #[derive(Clone, Copy, Default, Serialize)]
 struct Quantiles {
     p50: f64,
@@ -158,14 +170,29 @@ fn run(case: Case, args: &Args) -> Result<Figures, String> {
     }
     let before = (usage::own_cpu(), usage::cpu_of(engine.pid()));
     let loaded = submit(&engine, case, args)?;
-    let cpu = (
-        usage::own_cpu() - before.0,
-        usage::cpu_of(engine.pid()) - before.1,
-    );
-    let figures = figures(case, &loaded, &engine, cpu);
+    let spent = Spent {
+        bench: usage::own_cpu() - before.0,
+        engine: usage::cpu_of(engine.pid()) - before.1,
+        engine_threads: usage::cpu_of_threads(engine.pid()),
+        engine_rss_mib: usage::rss_mib(engine.pid()),
+    };
+    await_counts(&engine);
+    let figures = figures(case, &loaded, &engine, &spent);
     drop(engine);
     check(case, &loaded, smsc)?;
     Ok(figures)
+}
+
+/// Counts are published a few times a second: waits until those of the journal have not moved over several of these.
+fn await_counts(engine: &EngineProcess) {
+    let mut last = (0.0, Instant::now());
+    engine.wait_until("the journal's counts stand still", || {
+        let records = engine.metric("hikyaku_journal_records_total");
+        if records > last.0 {
+            last = (records, Instant::now());
+        }
+        last.0 > 0.0 && last.1.elapsed() > COUNTS_SETTLE
+    });
 }
 
 fn submit(engine: &EngineProcess, case: Case, args: &Args) -> Result<Loaded, String> {
@@ -212,15 +239,10 @@ fn check(case: Case, loaded: &Loaded, smsc: SmscHandle) -> Result<(), String> {
     }
 }
 
-fn figures(
-    case: Case,
-    loaded: &Loaded,
-    engine: &EngineProcess,
-    (bench_cpu, engine_cpu): (Duration, Duration),
-) -> Figures {
+fn figures(case: Case, loaded: &Loaded, engine: &EngineProcess, spent: &Spent) -> Figures {
     let messages = loaded.admitted as f64;
     let per_million = |spent: Duration| spent.as_secs_f64() * 1e6 / messages;
-    let threads = usage::cpu_of_threads(engine.pid());
+    let threads = spent.engine_threads.iter();
     Figures {
         case,
         messages: loaded.admitted,
@@ -230,13 +252,12 @@ fn figures(
             Case::Intake => 0.0,
             Case::Delivered => messages / loaded.final_after.as_secs_f64(),
         },
-        engine_cpu_s_per_million: per_million(engine_cpu),
+        engine_cpu_s_per_million: per_million(spent.engine),
         engine_threads_cpu_s_per_million: threads
-            .into_iter()
-            .map(|(name, spent)| (name, per_million(spent)))
+            .map(|(name, spent)| (name.clone(), per_million(*spent)))
             .collect(),
-        bench_cpu_s_per_million: per_million(bench_cpu),
-        engine_rss_mib: usage::rss_mib(engine.pid()),
+        bench_cpu_s_per_million: per_million(spent.bench),
+        engine_rss_mib: spent.engine_rss_mib,
         otp_submit_to_admit_ms: quantiles(&loaded.otp.submit_to_admit),
         otp_submit_to_final_ms: quantiles(&loaded.otp.submit_to_final),
         bulk_submit_to_admit_ms: quantiles(&loaded.bulk.submit_to_admit),

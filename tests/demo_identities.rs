@@ -1,6 +1,8 @@
 //! The demo's account adds up: every admitted message in exactly one final state, no copy that is not flagged, the
 //! contract kept at our writes and at the carrier. Nothing here depends on how fast the machine is.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

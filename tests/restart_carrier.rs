@@ -1,14 +1,16 @@
 //! A carrier that dies ten times under load: every message ends once, what is in doubt says so, and the carrier is not stormed.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 mod engine_process;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine_process::dice::Dice;
 use engine_process::door::Door;
 use engine_process::load::Load;
 use engine_process::{EngineProcess, Setting};
-use fakes::smsc::{FakeSmsc, SmscConfig};
+use fakes::smsc::{FakeSmsc, SmscConfig, SmscHandle};
 use grpc_api::v1::MessageState;
 
 const MESSAGES: u64 = 4_000;
@@ -17,21 +19,13 @@ const RESTARTS: u64 = 10;
 const APART: u64 = MESSAGES / (RESTARTS + 1);
 const SESSIONS: usize = 4;
 const GAP: Duration = Duration::from_millis(200);
-/// So late the door may note a knock, which makes the gap behind it look that much shorter.
-const NOTED_LATE: Duration = Duration::from_millis(100);
+/// Over so many gaps the connects are measured: a busy machine may note one late, but hardly by half of them all.
+const GAPS: usize = 2 * SESSIONS;
 
 #[test]
 fn ten_deaths_of_a_carrier_lose_nothing_and_copies_are_flagged() {
     let mut dice = Dice::seeded(1);
-    let mut script = SmscConfig::new(([127, 0, 0, 1], 0).into());
-    script.latency_ms = 20;
-    script.jitter_ms = 20;
-    // Longer than an absence, so that the policy decides about what is in doubt before the evidence comes.
-    script.receipts.delay_ms = 1_000;
-    script.receipts.jitter_ms = 500;
-    script.receipts.resend_ms = 100;
-    script.receipts.ratios.undeliverable = 0.05;
-    let carrier = FakeSmsc::start(script).unwrap();
+    let carrier = carrier();
     let door = Door::before(carrier.local_addr());
     let lines = format!(
         "hosts = [\"{}\"]\nstamp_tlv = true\nsessions = {SESSIONS}\ncontract_per_second = 500\n\
@@ -74,23 +68,39 @@ fn ten_deaths_of_a_carrier_lose_nothing_and_copies_are_flagged() {
         "{audit:?}"
     );
 
-    let knocks = door.knocks();
+    assert_spaced(&door.knocks());
+    let again = (door.knocks().len() - SESSIONS) as f64;
+    assert_eq!(
+        engine.metric("hikyaku_reconnects_total{carrier=\"alpha\"}"),
+        again
+    );
+}
+
+/// Two connects of the carrier keep their distance, whichever sessions they are for.
+fn assert_spaced(knocks: &[Instant]) {
     assert!(
         knocks.len() >= SESSIONS + 2 * RESTARTS as usize,
         "{}",
         knocks.len()
     );
-    for (at, pair) in knocks.windows(2).enumerate().skip(SESSIONS - 1) {
-        let gap = pair[1] - pair[0];
+    let again = &knocks[SESSIONS..];
+    for (at, row) in again.windows(GAPS + 1).enumerate() {
+        let span = row[GAPS] - row[0];
         assert!(
-            gap + NOTED_LATE >= GAP,
-            "knock {} came {gap:?} after the one before",
-            at + 1
+            span >= GAP * u32::try_from(GAPS).unwrap() / 2,
+            "{GAPS} gaps from connect {at} on took {span:?}"
         );
     }
-    let again = (knocks.len() - SESSIONS) as f64;
-    assert_eq!(
-        engine.metric("hikyaku_reconnects_total{carrier=\"alpha\"}"),
-        again
-    );
+}
+
+fn carrier() -> SmscHandle {
+    let mut script = SmscConfig::new(([127, 0, 0, 1], 0).into());
+    script.latency_ms = 20;
+    script.jitter_ms = 20;
+    // Longer than an absence, so that the policy decides about what is in doubt before the evidence comes.
+    script.receipts.delay_ms = 1_000;
+    script.receipts.jitter_ms = 500;
+    script.receipts.resend_ms = 100;
+    script.receipts.ratios.undeliverable = 0.05;
+    FakeSmsc::start(script).unwrap()
 }

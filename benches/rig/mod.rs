@@ -1,12 +1,19 @@
-//! What the benches share: what a process used, a load over gRPC, and how figures are summed up.
+//! What the benches share: what a process used, and how figures are summed up.
 
 #![allow(
     dead_code,
     reason = "every bench compiles this module and uses a part of it"
 )]
 
-pub(crate) mod load;
 pub(crate) mod usage;
+
+use hdrhistogram::Histogram;
+
+/// Times in nanoseconds up to ten minutes, three digits of each.
+pub(crate) fn histogram_ns() -> Histogram<u64> {
+    const TEN_MINUTES_NS: u64 = 600_000_000_000;
+    Histogram::new_with_bounds(1, TEN_MINUTES_NS, 3).expect("bounds that are in order")
+}
 
 /// The middle one; the lower of the two for an even count. `NaN` for none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {

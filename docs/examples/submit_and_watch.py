@@ -41,7 +41,9 @@ def run(args, engine, metadata, messages):
     dispatch, submission, event = messages
     # The watch comes first, on a batch of this one message, so that not even the earliest event is missed. Who watches by
     # message id instead (WatchRequest.message_ids) starts after the submission, and asks Get for what happened before.
-    batch_id = str(uuid.uuid4())
+    # The batch follows from the idempotency key, since a repeat has to be the same submission to the letter.
+    key = args.idempotency_key or str(uuid.uuid4())
+    batch_id = str(uuid.uuid5(uuid.NAMESPACE_OID, key))
     watch = engine.Watch(dispatch.WatchRequest(batch_id=batch_id), metadata=metadata, timeout=args.timeout_s)
     next(watch)  # The first response is empty and says that the watch is in place.
 
@@ -50,17 +52,19 @@ def run(args, engine, metadata, messages):
         content=submission.Content(sms=submission.SmsContent(text=args.text, sender=args.sender)),
         category=submission.Category.Value(f"CATEGORY_{args.category.upper()}"),
         # With the same key, a repeat of this call after a lost answer makes no second message.
-        idempotency_key=args.idempotency_key or batch_id,
+        idempotency_key=key,
         batch_id=batch_id,
     )
     admitted = engine.Submit(dispatch.SubmitRequest(submission=message), metadata=metadata, timeout=args.timeout_s)
     print(f"admitted as {admitted.message_id}{' (a repeat of an earlier call)' if admitted.repeat else ''}", flush=True)
 
     if admitted.repeat:
-        # The events belong to the batch of the first call; what is known now is all that there is to say.
-        watch.cancel()
+        # What happened before this watch is not told again: ask where the message is now.
         view = engine.Get(dispatch.GetRequest(message_id=admitted.message_id), metadata=metadata, timeout=args.timeout_s)
-        return show(event, view.message)
+        verdict = show(event, view.message)
+        if verdict is not None:
+            watch.cancel()
+            return verdict
 
     try:
         for response in watch:

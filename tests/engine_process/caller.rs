@@ -12,10 +12,10 @@ use tonic::{Request, Status};
 
 use super::{API_KEY, EngineProcess, PATIENCE};
 
-/// A connected client of the only caller.
+/// A connected client.
 pub(crate) type Caller = DispatchClient<InterceptedService<Channel, Key>>;
 
-/// Presents [`API_KEY`].
+/// Presents an API key.
 #[derive(Clone)]
 pub(crate) struct Key(MetadataValue<Ascii>);
 
@@ -29,9 +29,14 @@ impl Interceptor for Key {
 
 /// Connects to the engine.
 pub(crate) async fn connect(engine: &EngineProcess) -> Caller {
+    connect_as(engine, API_KEY).await
+}
+
+/// Connects to the engine as whoever has this key.
+pub(crate) async fn connect_as(engine: &EngineProcess, key: &str) -> Caller {
     let endpoint = grpc_api::endpoint(&engine.url()).unwrap();
     let channel = endpoint.connect().await.unwrap();
-    let key = Key(format!("Bearer {API_KEY}").parse().unwrap());
+    let key = Key(format!("Bearer {key}").parse().unwrap());
     DispatchClient::with_interceptor(channel, key)
 }
 

@@ -1,4 +1,6 @@
-use message::{CATEGORIES, CallerId, Category, MessageId, Reason, Slug, TenantId};
+//! Who submits, and what is answered.
+
+use message::{CallerId, Category, MessageId, Reason, Slug, TenantId};
 
 /// A configured client of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,18 +11,15 @@ pub struct Caller {
     pub tenant: TenantId,
     /// Its configured name.
     pub name: Slug,
-    /// Which categories it may use, in the order of [`CATEGORIES`].
+    /// Which categories it may use, by [`Category::index`].
     pub categories: [bool; 4],
 }
 
 impl Caller {
     /// Whether its configuration grants the category.
     #[must_use]
-    pub fn grants(&self, category: Category) -> bool {
-        CATEGORIES
-            .iter()
-            .zip(self.categories)
-            .any(|(known, granted)| *known == category && granted)
+    pub const fn grants(&self, category: Category) -> bool {
+        self.categories[category.index()]
     }
 }
 
@@ -76,7 +75,56 @@ const fn retry_after_ms(reason: Reason) -> Option<u64> {
         Reason::CreditsFull => Some(1_000),
         Reason::OtpLaneFull | Reason::ReceiptsFull | Reason::IdempotencyFull => Some(10_000),
         Reason::Draining | Reason::JournalFailed => Some(5_000),
-        _ => None,
+        // Refused again however often it comes; or no refusal at all.
+        Reason::NoRoute
+        | Reason::CategoryNotGranted
+        | Reason::InvalidArgument
+        | Reason::TextTooLong
+        | Reason::IdempotencyConflict
+        | Reason::AlreadyExpired
+        | Reason::Unsupported
+        | Reason::None
+        | Reason::Admitted
+        | Reason::IdempotentRepeat
+        | Reason::SendAtPending
+        | Reason::Written
+        | Reason::TakenByCarrier
+        | Reason::NoReceiptDue
+        | Reason::CancelledByCaller
+        | Reason::Recovered
+        | Reason::RetryThrottled
+        | Reason::RetryRejected
+        | Reason::RetryUnwritten
+        | Reason::RetryUncertain
+        | Reason::LinkLost
+        | Reason::ResponseTimeout
+        | Reason::AnswerOverdue
+        | Reason::ProcessCrash
+        | Reason::PowerCut
+        | Reason::LateAnswer
+        | Reason::MatchedByAddress
+        | Reason::ExpiredHere
+        | Reason::ExpiredAtCarrier
+        | Reason::AttemptsExhausted
+        | Reason::ReceiptDeadline
+        | Reason::UncertainDeadline
+        | Reason::UncertainFailed
+        | Reason::RouteRemoved
+        | Reason::ReceiptDelivered
+        | Reason::ReceiptUndeliverable
+        | Reason::ReceiptDeleted
+        | Reason::ReceiptRejected
+        | Reason::ReceiptUnknown
+        | Reason::ReceiptIntermediate
+        | Reason::CarrierInvalidMessage
+        | Reason::CarrierInvalidRecipient
+        | Reason::CarrierInvalidSender
+        | Reason::CarrierSystemError
+        | Reason::CarrierQueueFull
+        | Reason::CarrierSessionState
+        | Reason::CarrierCapability
+        | Reason::CarrierVendorStatus
+        | Reason::NotEncodable => None,
     }
 }
 

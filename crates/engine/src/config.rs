@@ -1,8 +1,10 @@
+//! What the engine is told: its bounds, its carriers, tenants and routes, and the defaults of whatever configuration leaves out.
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use connector::Connector;
-use message::{CarrierId, Category, Now, Slug, TenantId};
+use message::{CarrierId, Now, Slug, TenantId};
 use partition::Limits as PartitionLimits;
 use routing::RouteTable;
 use throttle::Contract;
@@ -40,7 +42,7 @@ pub struct Limits {
     pub bytes: u64,
     /// Receipts that may be awaited.
     pub receipts_awaited: u64,
-    /// Submissions that may wait for the shard.
+    /// Submissions that may wait for the shard, otp and alerts apart from the others: so many of either.
     pub intake_slots: usize,
     /// Events kept for watchers.
     pub events: usize,
@@ -55,9 +57,9 @@ impl Default for Limits {
         Self {
             messages: 1_000_000,
             bytes: 512 << 20,
-            receipts_awaited: 4_000_000,
+            receipts_awaited: 2_000_000,
             intake_slots: 16_384,
-            events: 262_144,
+            events: 100_000,
             partitions: 16,
             partition: PartitionLimits::default(),
         }
@@ -76,10 +78,10 @@ pub struct EngineConfig {
     pub tenants: Vec<TenantConfig>,
     /// Which carriers may pull which messages.
     pub routes: RouteTable,
-    /// How long a message is worth sending unless the client says otherwise, in milliseconds, by [`Category`] in the order of
-    /// [`message::CATEGORIES`].
+    /// How long a message is worth sending unless the client says otherwise, in milliseconds, by
+    /// [`message::Category::index`].
     pub valid_for_ms: [u64; 4],
-    /// The lane of each category, in the same order.
+    /// The lane of each category, by the same index.
     pub lanes: [message::Lane; 4],
     /// Shares of alert, normal and bulk in what otp leaves.
     pub lane_weights: [u32; 3],
@@ -95,19 +97,6 @@ pub struct EngineConfig {
     pub config_version: u32,
     /// Both clocks, read together.
     pub clock: fn() -> Now,
-}
-
-impl EngineConfig {
-    /// The place of a category in this configuration's tables.
-    #[must_use]
-    pub fn category_index(category: Category) -> usize {
-        match category {
-            Category::Otp => 0,
-            Category::Alert => 1,
-            Category::Transactional => 2,
-            Category::Promotional => 3,
-        }
-    }
 }
 
 impl std::fmt::Debug for EngineConfig {
@@ -129,7 +118,7 @@ pub const JOURNAL_FILE_MAX_BYTES: u64 = 64 << 20;
 /// Size of the journal's buffer unless configured, in bytes. Intake leaves half of it for what is already under way.
 pub const JOURNAL_BUFFER_MAX_BYTES: usize = 16 << 20;
 
-/// Validity per category unless configured: otp 5 min, alert 1 h, transactional 24 h, promotional 48 h.
+/// Validity by category unless configured, in milliseconds: otp 5 min, alert 1 h, transactional 24 h, promotional 48 h.
 pub const VALID_FOR_MS: [u64; 4] = [300_000, 3_600_000, 86_400_000, 172_800_000];
 
 impl CarrierConfig {

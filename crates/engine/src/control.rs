@@ -1,3 +1,5 @@
+//! Questions about single messages, and about the engine as a whole.
+
 use message::{MessageId, TenantId};
 use partition::{CancelVerdict, MessageView};
 use tokio::sync::oneshot;

@@ -1,3 +1,5 @@
+//! The engine as its front doors see it.
+
 use std::sync::Arc;
 
 use message::{CarrierId, MessageId, Submission, TenantId};
@@ -100,8 +102,8 @@ impl Handle {
 
     /// A number of this run, for positions that must not be mistaken for another run's.
     #[must_use]
-    pub fn boot(&self) -> u64 {
-        self.shared.boot
+    pub fn run_id(&self) -> u64 {
+        self.shared.run_id
     }
 
     /// A carrier's configured name.
@@ -121,19 +123,20 @@ impl Handle {
         self.ask(|answer| Control::Stats { answer }).await
     }
 
-    /// Asks the shard, waiting for a free slot if need be; `None` when the engine has stopped.
+    /// Asks the shard, waiting for a free slot of the control ring if need be; `None` when the engine has stopped.
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Control) -> Option<T> {
         let (sender, receiver) = oneshot::channel();
         let control = request(sender);
         loop {
-            if matches!(self.shared.life(), Life::Stopped | Life::Failed) {
+            if self.shared.life().is_over() {
                 return None;
             }
-            let space = self.shared.intake_space.notified();
+            let space = self.shared.ring_space.notified();
             tokio::pin!(space);
             space.as_mut().enable();
             if let Ok(slot) = self.shared.control.try_reserve() {
                 slot.push(control);
+                self.shared.note_pushed();
                 return receiver.await.ok();
             }
             space.await;

@@ -3,17 +3,17 @@
 //! Order matters: everything that can refuse comes before the ring, capacity is reserved before the hand-over, and a slot in the ring before
 //! that, so that handing over cannot fail. Nothing is kept of what was refused.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use message::{Lane, Now, Reason, ReceiptWanted, RouteGroupId, Submission};
 use partition::{Admit, Claim};
-use queue::Amount;
+use queue::{Amount, Ring, WakeFlag};
 use routing::RouteQuery;
 
 use crate::caller::{Caller, Refusal};
-use crate::config::EngineConfig;
 use crate::reply::ReplyTo;
-use crate::shared::{Life, Shared};
+use crate::shared::Shared;
 
 /// A lane is short while a message in it will be claimed before the next group commit anyway.
 const SHORT_LANE: u64 = 256;
@@ -26,6 +26,40 @@ pub(crate) struct IntakeItem {
     pub(crate) held: Amount,
     /// When it came in, monotonic.
     pub(crate) received_ns: u64,
+}
+
+/// Ways into the shard: otp and alerts have one of their own, so that they do not wait behind what bulk filled.
+#[derive(Debug)]
+pub(crate) struct IntakeRings {
+    urgent: Ring<IntakeItem>,
+    ordinary: Ring<IntakeItem>,
+}
+
+impl IntakeRings {
+    /// Two rings of `slots` slots each.
+    pub(crate) fn new(slots: usize, flag: &Arc<WakeFlag>) -> Self {
+        Self {
+            urgent: Ring::new(slots, Arc::clone(flag)),
+            ordinary: Ring::new(slots, Arc::clone(flag)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.ordinary.is_empty()
+    }
+
+    /// Moves up to `max` submissions to the end of `into`, urgent ones first.
+    pub(crate) fn drain(&self, max: usize, into: &mut Vec<IntakeItem>) -> usize {
+        let urgent = self.urgent.drain(max, into);
+        urgent + self.ordinary.drain(max - urgent, into)
+    }
+
+    fn of(&self, lane: Lane) -> &Ring<IntakeItem> {
+        match lane {
+            Lane::Otp | Lane::Alert => &self.urgent,
+            Lane::Normal | Lane::Bulk => &self.ordinary,
+        }
+    }
 }
 
 /// A submission that nothing but capacity can still refuse.
@@ -43,13 +77,7 @@ impl Shared {
         submission: Submission,
         now: Now,
     ) -> Result<Checked, Refusal> {
-        match self.life() {
-            Life::Open => {}
-            Life::Starting | Life::Draining | Life::Stopped => {
-                return Err(Refusal::of(Reason::Draining));
-            }
-            Life::Failed => return Err(Refusal::of(Reason::JournalFailed)),
-        }
+        self.check_open()?;
         if !caller.grants(submission.category) {
             return Err(Refusal::field(
                 Reason::CategoryNotGranted,
@@ -62,9 +90,8 @@ impl Shared {
         }
         let segments = self.measure(&submission)?;
         let group = self.route(&submission)?;
-        let at = EngineConfig::category_index(submission.category);
-        let lane = self.config.lanes[at];
-        let expires_ms = self.expiry(&submission, at, now)?;
+        let lane = self.config.lanes[submission.category.index()];
+        let expires_ms = self.expiry(&submission, now)?;
         let waits = submission.receipt_wanted != ReceiptWanted::Never;
         if waits
             && self.receipts_awaited.load(Ordering::Relaxed) >= self.config.limits.receipts_awaited
@@ -98,6 +125,13 @@ impl Shared {
             }),
             cost,
         })
+    }
+
+    fn check_open(&self) -> Result<(), Refusal> {
+        match self.life().refuses() {
+            None => Ok(()),
+            Some(reason) => Err(Refusal::of(reason)),
+        }
     }
 
     fn measure(&self, submission: &Submission) -> Result<u8, Refusal> {
@@ -141,7 +175,7 @@ impl Shared {
             })
     }
 
-    fn expiry(&self, submission: &Submission, at: usize, now: Now) -> Result<u64, Refusal> {
+    fn expiry(&self, submission: &Submission, now: Now) -> Result<u64, Refusal> {
         let begins_ms = submission.send_at_ms.unwrap_or(0).max(now.wall_ms);
         let horizon_ms = self.config.send_at_horizon_ms;
         if begins_ms - now.wall_ms > horizon_ms {
@@ -156,7 +190,7 @@ impl Shared {
         }
         let valid_for_ms = submission
             .valid_for_ms
-            .unwrap_or(self.config.valid_for_ms[at]);
+            .unwrap_or(self.config.valid_for_ms[submission.category.index()]);
         Ok(begins_ms.saturating_add(valid_for_ms))
     }
 
@@ -181,7 +215,7 @@ impl Shared {
         let Ok(reservation) = self.scopes(checked.admit.lane).try_reserve(checked.cost) else {
             return Err((Reason::CreditsFull, checked, reply));
         };
-        let Ok(slot) = self.intake.try_reserve() else {
+        let Ok(slot) = self.intake.of(checked.admit.lane).try_reserve() else {
             return Err((Reason::IntakeBusy, checked, reply));
         };
         if let Some(gauge) = self.groups.get(&checked.admit.group) {
@@ -193,7 +227,37 @@ impl Shared {
             held: reservation.into_held(),
             received_ns: now.mono_ns,
         });
+        self.note_pushed();
         Ok(())
+    }
+
+    /// Answers whatever no shard will take any more. The shard calls it when its life is over, and so does whoever has put something into a
+    /// ring and sees only then that it is: either of them finds it.
+    pub(crate) fn refuse_left_over(&self) {
+        // Orders the end of the life, or the push, before the look into the rings; its counterpart is on the other side.
+        fence(Ordering::SeqCst);
+        let mut items = Vec::new();
+        self.intake.drain(usize::MAX, &mut items);
+        self.refuse_items(items);
+        // Dropping a request drops its answer's sender, which its receiver notices.
+        self.control.drain(usize::MAX, &mut Vec::new());
+    }
+
+    /// Answers submissions that will not be admitted, since the shard's life is over.
+    pub(crate) fn refuse_items(&self, items: Vec<IntakeItem>) {
+        let reason = self.life().refuses().unwrap_or(Reason::Draining);
+        for item in items {
+            self.scopes(item.admit.lane).release(item.held);
+            item.reply.refuse(Refusal::of(reason));
+        }
+    }
+
+    /// Sees to it that what was just put into a ring is answered although the shard may have ended meanwhile.
+    pub(crate) fn note_pushed(&self) {
+        fence(Ordering::SeqCst);
+        if self.life().is_over() {
+            self.refuse_left_over();
+        }
     }
 
     /// As [`Self::hand_over`], but waits for capacity. Still refused when no wait can help or too many wait.
@@ -203,14 +267,12 @@ impl Shared {
         mut reply: ReplyTo,
     ) -> Result<(), Refusal> {
         loop {
-            let space = self.intake_space.notified();
+            let space = self.ring_space.notified();
             let changed = self.life_changed.notified();
             tokio::pin!(space, changed);
             space.as_mut().enable();
             changed.as_mut().enable();
-            if self.life() != Life::Open {
-                return Err(Refusal::of(Reason::Draining));
-            }
+            self.check_open()?;
             let now = (self.config.clock)();
             match self.hand_over(checked, reply, now) {
                 Ok(()) => return Ok(()),

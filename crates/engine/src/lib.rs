@@ -34,10 +34,10 @@ pub use config::{
 };
 pub use events::{Event, PositionLost, Watcher};
 pub use handle::Handle;
-pub use inbound::{InboundEvent, InboundWatcher};
+pub use inbound::InboundWatcher;
 pub use metrics::{Description, Kind, METRICS};
 pub use partition::Limits as PartitionLimits;
-pub use partition::{CancelVerdict, MessageView, OnUncertain, Policy, RetryPolicy};
+pub use partition::{CancelVerdict, InboundView, MessageView, OnUncertain, Policy, RetryPolicy};
 pub use reply::{ReplySink, ReplyTo};
 pub use shard::{EngineFailure, OpenError, ShardFailure};
 pub use shared::{Life, LimitError};
@@ -56,7 +56,7 @@ pub enum StartError {
     /// A limit cannot be used.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The operating system gave no randomness.
+    /// The operating system gave no randomness; the journal is who asks for it.
     #[error(transparent)]
     Random(#[from] journal::OpenError),
     /// The thread could not be started.

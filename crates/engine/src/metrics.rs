@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use message::{ALL_REASONS, CarrierId, LANES, Lane, MessageState, Outcome, Reason};
+use message::{ALL_REASONS, CarrierId, LANES, Lane, MessageState, Outcome, OutcomeClass, Reason};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::config::EngineConfig;
@@ -55,7 +55,7 @@ described! {
     FINAL = "hikyaku_final_messages_total", Counter, ["state"], "Messages that reached a final state.";
     LATE = "hikyaku_late_evidence_total", Counter, [], "Answers and receipts that came after a final state.";
     OUTCOMES = "hikyaku_attempt_outcomes_total", Counter, ["carrier", "outcome"], "Outcomes of attempts, by class.";
-    STATUS = "hikyaku_carrier_statuses_total", Counter, ["carrier", "status"], "Answers by raw command_status in hexadecimal; the first 64 different ones of a carrier, the rest as other.";
+    STATUS = "hikyaku_carrier_statuses_total", Counter, ["carrier", "status"], "Refusals by raw command_status in hexadecimal; the first 64 different ones of a carrier, the rest as other.";
     RECEIPTS = "hikyaku_receipts_total", Counter, ["carrier", "match"], "Receipts by what they led to: matched, early, by_address, orphan.";
     INBOUND = "hikyaku_inbound_messages_total", Counter, ["carrier"], "Messages from handsets taken over.";
     LANE_DEPTH = "hikyaku_lane_messages", Gauge, ["lane"], "Messages waiting in a lane, over all route groups.";
@@ -152,7 +152,7 @@ impl EngineMetrics {
             repeated: counter!(REPEATED),
             refused: ALL_REASONS
                 .iter()
-                .filter(|reason| (100..200).contains(&reason.number()))
+                .filter(|reason| reason.is_refusal())
                 .map(|reason| (*reason, counter!(REFUSED, "reason" => reason.name())))
                 .collect(),
             finals: MessageState::ALL
@@ -204,19 +204,11 @@ impl EngineMetrics {
 impl CarrierMetrics {
     fn new(name: &str) -> Self {
         let carrier = name.to_owned();
-        let outcome = |outcome: &'static str| counter!(OUTCOMES, "carrier" => carrier.clone(), "outcome" => outcome);
+        let outcome = |class: OutcomeClass| counter!(OUTCOMES, "carrier" => carrier.clone(), "outcome" => class.name());
         let receipts = |matched: &'static str| counter!(RECEIPTS, "carrier" => carrier.clone(), "match" => matched);
         let level = |metric: &'static str| gauge!(metric, "carrier" => carrier.clone());
         Self {
-            outcomes: [
-                "submitted",
-                "throttled",
-                "rejected_retry",
-                "rejected_final",
-                "uncertain",
-                "unwritten",
-            ]
-            .map(outcome),
+            outcomes: OutcomeClass::ALL.map(outcome),
             matched: receipts("matched"),
             early: receipts("early"),
             by_address: receipts("by_address"),
@@ -240,7 +232,7 @@ impl CarrierMetrics {
 
     /// Counts an outcome. The table of statuses is touched for refusals only: ordinary answers need no lock.
     pub(crate) fn outcome(&self, outcome: &Outcome, status: u32) {
-        self.outcomes[usize::from(outcome.number()) - 1].increment(1);
+        self.outcomes[outcome.class().index()].increment(1);
         if status == 0 {
             return;
         }

@@ -1,10 +1,12 @@
+//! The way back to whoever submitted.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use crate::caller::AdmitReply;
+use crate::caller::{AdmitReply, Refusal};
 
 /// Where the answers to submissions go: one for a unary call, one for a whole stream.
 ///
@@ -65,6 +67,14 @@ impl ReplySink {
 
     pub(crate) fn announce(&self) {
         self.arrived.notify_one();
+    }
+}
+
+impl ReplyTo {
+    /// Answers with a refusal, and wakes the receiver whatever was announced before.
+    pub(crate) fn refuse(self, refusal: Refusal) {
+        let _ = self.sink.put(self.tag, Err(refusal));
+        self.sink.announce();
     }
 }
 

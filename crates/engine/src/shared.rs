@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use governor::clock::MonotonicClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use message::{CarrierId, LANES, Lane, RouteGroupId, TenantId};
+use message::{CarrierId, LANES, Lane, Reason, RouteGroupId, TenantId};
 use queue::{Amount, CreditScopes, Credits, Ring, Scope, WakeFlag};
 use tokio::sync::Notify;
 
@@ -15,7 +15,7 @@ use crate::config::EngineConfig;
 use crate::control::Control;
 use crate::events::{Event, EventLog};
 use crate::inbound::InboundStore;
-use crate::intake::IntakeItem;
+use crate::intake::IntakeRings;
 use crate::metrics::EngineMetrics;
 
 /// Requests about single messages that may wait for the shard.
@@ -29,8 +29,9 @@ type OtpLimiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
 /// Where the engine is in its life.
 ///
 /// ```text
-/// Starting ──replayed──► Open ──drain──► Draining ──► Stopped
-///     └──────────────────┴──────────────────┴───────► Failed (journal or start-up)
+/// Starting ──replayed──► Open ──drain──► Draining ──at rest──► Stopped
+///     ├──────────stop───────┴───────stop──────┴──────────────────► Stopped
+///     └── start-up fails, or a log on the disk does, or the thread panics ──► Failed, from any of them
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -42,10 +43,11 @@ pub enum Life {
     Draining,
     /// Over.
     Stopped,
-    /// The journal failed; nothing is admitted or sent until a restart.
+    /// Start-up failed, or a log on the disk did; nothing is admitted or sent until a restart.
     Failed,
 }
 
+/// Every stage, in the order of the enum: the atomic holds a place in here.
 const LIVES: [Life; 5] = [
     Life::Starting,
     Life::Open,
@@ -54,6 +56,25 @@ const LIVES: [Life; 5] = [
     Life::Failed,
 ];
 
+impl Life {
+    /// Whether nobody looks into the rings any more, or will soon not.
+    pub(crate) const fn is_over(self) -> bool {
+        match self {
+            Self::Starting | Self::Open | Self::Draining => false,
+            Self::Stopped | Self::Failed => true,
+        }
+    }
+
+    /// Why nothing is admitted now; `None` while everything is open.
+    pub(crate) const fn refuses(self) -> Option<Reason> {
+        match self {
+            Self::Open => None,
+            Self::Starting | Self::Draining | Self::Stopped => Some(Reason::Draining),
+            Self::Failed => Some(Reason::JournalFailed),
+        }
+    }
+}
+
 /// What intake must know of a route group without asking the shard.
 #[derive(Debug)]
 pub(crate) struct GroupGauge {
@@ -61,7 +82,7 @@ pub(crate) struct GroupGauge {
     pub(crate) waiting: [AtomicU64; 4],
     /// Messages on their way into each lane: admitted by intake, not yet in it.
     pub(crate) entering: [AtomicU64; 4],
-    /// What the bound carriers send in ten seconds.
+    /// What the bound carriers send in the time that an otp lane may hold ([`EngineConfig::otp_lane_ms`]).
     pub(crate) otp_limit: AtomicU64,
 }
 
@@ -70,8 +91,9 @@ pub(crate) struct Shared {
     pub(crate) engine_credits: Credits,
     pub(crate) lane_credits: [Credits; 4],
     pub(crate) otp_limiters: HashMap<TenantId, OtpLimiter>,
-    pub(crate) intake: Ring<IntakeItem>,
-    pub(crate) intake_space: Notify,
+    pub(crate) intake: IntakeRings,
+    /// Told when the shard has taken something from the intake or the control ring, or has ended.
+    pub(crate) ring_space: Notify,
     pub(crate) life_changed: Notify,
     pub(crate) control: Ring<Control>,
     pub(crate) flag: Arc<WakeFlag>,
@@ -81,7 +103,7 @@ pub(crate) struct Shared {
     pub(crate) groups: HashMap<RouteGroupId, GroupGauge>,
     pub(crate) receipts_awaited: AtomicU64,
     pub(crate) metrics: EngineMetrics,
-    pub(crate) boot: u64,
+    pub(crate) run_id: u64,
     randoms: AtomicU64,
     life: AtomicU8,
 }
@@ -132,8 +154,8 @@ impl Shared {
             engine_credits: credits(Scope::Engine, all)?,
             lane_credits: [lane(0)?, lane(1)?, lane(2)?, lane(3)?],
             otp_limiters: otp_limiters(&config),
-            intake: Ring::new(limits.intake_slots, Arc::clone(&flag)),
-            intake_space: Notify::new(),
+            intake: IntakeRings::new(limits.intake_slots, &flag),
+            ring_space: Notify::new(),
             life_changed: Notify::new(),
             control: Ring::new(CONTROL_SLOTS, Arc::clone(&flag)),
             events: EventLog::new(limits.events),
@@ -141,9 +163,9 @@ impl Shared {
             groups: groups.collect(),
             receipts_awaited: AtomicU64::new(0),
             metrics: EngineMetrics::new(&config),
-            boot: seed | 1,
+            run_id: seed,
             randoms: AtomicU64::new(seed),
-            life: AtomicU8::new(0),
+            life: AtomicU8::new(Life::Starting as u8),
             flag,
             wake,
             config,
@@ -155,12 +177,11 @@ impl Shared {
     }
 
     pub(crate) fn set_life(&self, life: Life) {
-        let number = LIVES.iter().position(|known| *known == life).unwrap_or(0);
-        self.life.store(number as u8, Ordering::Release);
+        self.life.store(life as u8, Ordering::Release);
         self.wake.notify_one();
         // Whoever waits for room must not wait for an engine that will make none.
         self.life_changed.notify_waiters();
-        self.intake_space.notify_waiters();
+        self.ring_space.notify_waiters();
     }
 
     /// The credits a message of this lane needs: of its lane and of the engine, all or nothing.

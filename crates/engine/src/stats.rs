@@ -1,3 +1,5 @@
+//! Figures since the start, for reports; what a running engine is watched by are the metrics.
+
 use hdrhistogram::Histogram;
 use message::CarrierId;
 

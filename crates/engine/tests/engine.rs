@@ -155,6 +155,83 @@ async fn what_was_not_answered_is_uncertain_after_a_restart_and_the_rest_goes_ou
 }
 
 #[tokio::test]
+async fn a_receipt_that_came_while_the_attempt_was_merely_unanswered_settles_it_when_it_is_in_doubt()
+ {
+    let directory = Directory::new("unanswered");
+    let script = Script::default();
+    let mut limits = Limits::default();
+    limits.partition.policy.uncertain_after_ms = [300; 4];
+    let engine = start(&directory, &script, limits);
+    let handle = engine.handle();
+    for (number, category) in (1..).zip([Category::Otp, Category::Promotional]) {
+        let answer = Answer::DeliverUnanswered;
+        script.answers.lock().unwrap().push_back(answer);
+        let taken = script.acknowledged.load(Ordering::SeqCst);
+        let id = submit(&handle, submission(number, category))
+            .await
+            .unwrap()
+            .id;
+        wait_for("the receipt to be taken", || {
+            script.acknowledged.load(Ordering::SeqCst) > taken
+        });
+        let states = final_states(&engine, &[id]).await;
+        assert_eq!(states[&id], MessageState::Delivered);
+        let view = handle.find(caller().tenant, id).await.unwrap();
+        assert!(view.uncertain, "a copy was possible");
+    }
+    let seen = script.seen.lock().unwrap().len();
+    assert_eq!(seen, 2, "no copy was made");
+    engine.drain();
+    engine.join().unwrap();
+}
+
+/// The answer to a receipt was lost, so that the carrier sends it again: about the same message, whoever else is in doubt by then.
+#[tokio::test]
+async fn a_repeated_receipt_is_not_taken_for_that_of_another_message_in_doubt() {
+    let directory = Directory::new("repeated");
+    let script = Script::default();
+    let mut limits = Limits::default();
+    limits.partition.policy.uncertain_after_ms = [200; 4];
+    limits.partition.policy.uncertain_deadline_ms = 1_000;
+    let first = submission(1, Category::Promotional);
+    for restart in [false, true] {
+        // Said while the second is merely unanswered, then when it is in doubt.
+        for answers in [
+            vec![Answer::RepeatFirst],
+            vec![Answer::Silence, Answer::RepeatFirst],
+        ] {
+            let mut engine = start(&directory, &script, limits.clone());
+            script.seen.lock().unwrap().clear();
+            let delivered = submit(&engine.handle(), first.clone()).await.unwrap().id;
+            let states = final_states(&engine, &[delivered]).await;
+            assert_eq!(states[&delivered], MessageState::Delivered);
+            if restart {
+                engine.drain();
+                engine.join().unwrap();
+                engine = start(&directory, &script, limits.clone());
+            }
+            script.answers.lock().unwrap().extend(answers.clone());
+            let handle = engine.handle();
+            let second = submit(&handle, first.clone()).await.unwrap().id;
+            let mut ids = vec![second];
+            if answers.len() > 1 {
+                while handle.find(caller().tenant, second).await.unwrap().reason
+                    != Reason::AnswerOverdue
+                {
+                    tokio::task::yield_now().await;
+                }
+                let other = submission(2, Category::Promotional);
+                ids.push(submit(&handle, other).await.unwrap().id);
+            }
+            let states = final_states(&engine, &ids).await;
+            assert_eq!(states[&second], MessageState::Unknown, "{answers:?}");
+            engine.drain();
+            engine.join().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_throttled_message_is_sent_again_and_spends_no_retry() {
     let directory = Directory::new("throttled");
     let script = Script::default();

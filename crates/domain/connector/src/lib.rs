@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use message::{CarrierMessageId, Now, Outcome, Payload, ReceiptState, SegmentRef};
+use message::{CarrierMessageId, InboundMessage, Now, Outcome, Payload, ReceiptState, SegmentRef};
 
 /// A session of this process, numbered from 1 in the order they were opened over all carriers; never reused while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,8 +64,8 @@ pub enum Verdict {
     TemporaryError,
 }
 
-/// A delivery receipt, parsed and canonical.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A delivery receipt, parsed and canonical. `Debug` shows no addresses.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The carrier's id by its rule for receipts; empty when the receipt has none.
     pub carrier_message_id: CarrierMessageId,
@@ -79,26 +79,12 @@ pub struct Receipt {
     pub sender: Box<str>,
 }
 
-/// A message from a handset.
-#[derive(Clone, PartialEq, Eq)]
-pub struct InboundMessage {
-    /// The handset's number, as given.
-    pub from: Box<str>,
-    /// Our number or short code, as given.
-    pub to: Box<str>,
-    /// The text, decoded; characters that could not be decoded are U+FFFD.
-    pub text: Box<str>,
-    /// The octets as they came, for whoever knows better; at most 64 KiB.
-    pub octets: bytes::Bytes,
-    /// The alphabet as the carrier stated it (SMPP 3.4, 5.2.19).
-    pub data_coding: u8,
-}
-
-impl std::fmt::Debug for InboundMessage {
+impl std::fmt::Debug for Receipt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InboundMessage")
-            .field("octets", &self.octets.len())
-            .field("data_coding", &self.data_coding)
+        f.debug_struct("Receipt")
+            .field("carrier_message_id", &self.carrier_message_id)
+            .field("state", &self.state)
+            .field("error", &self.error)
             .finish_non_exhaustive()
     }
 }

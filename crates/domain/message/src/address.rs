@@ -1,3 +1,5 @@
+//! Recipients and senders: parsed once, masked in `Debug`.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! How urgent a message is: the client's word and ours.
+
 use std::fmt;
 
 /// What the client says a message is; configuration maps it to a [`Lane`] and a caller may use only what its configuration grants.
@@ -13,7 +15,7 @@ pub enum Category {
     Promotional,
 }
 
-/// Every category, in order of urgency.
+/// Every category, most urgent first; a category's place here is [`Category::index`].
 pub const CATEGORIES: [Category; 4] = [
     Category::Otp,
     Category::Alert,
@@ -55,6 +57,17 @@ impl Category {
         CATEGORIES
             .into_iter()
             .find(|category| category.name() == name)
+    }
+
+    /// The category's place in [`CATEGORIES`], and so in every table by category.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Otp => 0,
+            Self::Alert => 1,
+            Self::Transactional => 2,
+            Self::Promotional => 3,
+        }
     }
 
     /// The lane a category takes unless configuration says otherwise.
@@ -121,7 +134,8 @@ mod tests {
             assert_eq!(lane.index(), at);
             assert_eq!(Lane::from_name(lane.name()), Some(lane));
         }
-        for category in CATEGORIES {
+        for (at, category) in CATEGORIES.into_iter().enumerate() {
+            assert_eq!(category.index(), at);
             assert_eq!(Category::from_name(category.name()), Some(category));
         }
         assert_eq!(Category::from_name("OTP"), None);

@@ -1,3 +1,5 @@
+//! The hash that journals carry, and the one that tables use.
+
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A 64-bit hash that is the same on every machine, in every release: FNV-1a with a final avalanche.

@@ -1,3 +1,7 @@
+//! Ids of messages, and the nesting of leg, attempt and segment.
+//!
+//! Limits: [`PARTITIONS_MAX`] partitions, 4,194,304 ids a millisecond and partition before the next millisecond is borrowed.
+
 use std::fmt;
 use std::str::FromStr;
 

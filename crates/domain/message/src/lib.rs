@@ -12,6 +12,7 @@ mod address;
 mod category;
 mod hash;
 mod id;
+mod inbound;
 mod now;
 mod outcome;
 mod reason;
@@ -25,8 +26,9 @@ pub use hash::{IdBuildHasher, IdHasher, stable_hash};
 pub use id::{
     AttemptNo, IdSource, LegNo, MessageId, MessageIdError, PARTITIONS_MAX, SegmentNo, SegmentRef,
 };
+pub use inbound::InboundMessage;
 pub use now::Now;
-pub use outcome::{CarrierMessageId, Outcome, ReceiptState, Rejection};
+pub use outcome::{CarrierMessageId, Outcome, OutcomeClass, ReceiptState, Rejection};
 pub use reason::{ALL_REASONS, Reason};
 pub use slug::{CallerId, CarrierId, RouteGroupId, Slug, SlugError, TenantId};
 pub use state::MessageState;

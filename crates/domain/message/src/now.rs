@@ -1,3 +1,5 @@
+//! Time, as an argument.
+
 /// The two clocks a decision may need, read once by the caller.
 ///
 /// `mono_ns` paces and times out; `wall_ms` expires and schedules. They are kept together so that nobody derives one from the other:

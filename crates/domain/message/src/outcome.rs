@@ -1,3 +1,5 @@
+//! What a carrier says: about an attempt, and later about a message.
+
 use std::fmt;
 
 use crate::Reason;
@@ -69,41 +71,96 @@ pub enum Outcome {
     Unwritten,
 }
 
+/// An [`Outcome`] without its particulars: what records and metrics carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutcomeClass {
+    /// [`Outcome::Submitted`].
+    Submitted,
+    /// [`Outcome::Throttled`].
+    Throttled,
+    /// [`Outcome::Rejected`] with [`Rejection::Retry`].
+    RejectedRetry,
+    /// [`Outcome::Rejected`] with [`Rejection::Final`].
+    RejectedFinal,
+    /// [`Outcome::Uncertain`].
+    Uncertain,
+    /// [`Outcome::Unwritten`].
+    Unwritten,
+}
+
 impl Outcome {
-    /// The number that records carry; never reused.
+    /// Its class.
     #[must_use]
-    pub const fn number(&self) -> u8 {
+    pub const fn class(&self) -> OutcomeClass {
         match self {
-            Self::Submitted { .. } => 1,
-            Self::Throttled => 2,
+            Self::Submitted { .. } => OutcomeClass::Submitted,
+            Self::Throttled => OutcomeClass::Throttled,
             Self::Rejected {
                 rejection: Rejection::Retry,
                 ..
-            } => 3,
+            } => OutcomeClass::RejectedRetry,
             Self::Rejected {
                 rejection: Rejection::Final,
                 ..
-            } => 4,
-            Self::Uncertain { .. } => 5,
+            } => OutcomeClass::RejectedFinal,
+            Self::Uncertain { .. } => OutcomeClass::Uncertain,
+            Self::Unwritten => OutcomeClass::Unwritten,
+        }
+    }
+}
+
+impl OutcomeClass {
+    /// Every class; a class's place here is [`Self::index`].
+    pub const ALL: [Self; 6] = [
+        Self::Submitted,
+        Self::Throttled,
+        Self::RejectedRetry,
+        Self::RejectedFinal,
+        Self::Uncertain,
+        Self::Unwritten,
+    ];
+
+    /// The class's place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Submitted => 0,
+            Self::Throttled => 1,
+            Self::RejectedRetry => 2,
+            Self::RejectedFinal => 3,
+            Self::Uncertain => 4,
+            Self::Unwritten => 5,
+        }
+    }
+
+    /// The number that records carry; never reused.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Submitted => 1,
+            Self::Throttled => 2,
+            Self::RejectedRetry => 3,
+            Self::RejectedFinal => 4,
+            Self::Uncertain => 5,
             Self::Unwritten => 6,
         }
     }
 
+    /// The class of a number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.number() == number)
+    }
+
     /// The word used in metrics and logs.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Submitted { .. } => "submitted",
+            Self::Submitted => "submitted",
             Self::Throttled => "throttled",
-            Self::Rejected {
-                rejection: Rejection::Retry,
-                ..
-            } => "rejected_retry",
-            Self::Rejected {
-                rejection: Rejection::Final,
-                ..
-            } => "rejected_final",
-            Self::Uncertain { .. } => "uncertain",
+            Self::RejectedRetry => "rejected_retry",
+            Self::RejectedFinal => "rejected_final",
+            Self::Uncertain => "uncertain",
             Self::Unwritten => "unwritten",
         }
     }
@@ -175,6 +232,23 @@ impl ReceiptState {
             | Self::Undeliverable
             | Self::Unknown
             | Self::Rejected => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_places_lead_back() {
+        for (at, class) in OutcomeClass::ALL.into_iter().enumerate() {
+            assert_eq!(class.index(), at);
+            assert_eq!(OutcomeClass::from_number(class.number()), Some(class));
+        }
+        assert_eq!(OutcomeClass::from_number(0), None);
+        for state in ReceiptState::ALL {
+            assert_eq!(ReceiptState::from_number(state.number()), Some(state));
         }
     }
 }

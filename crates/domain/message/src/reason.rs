@@ -1,3 +1,5 @@
+//! The numbered names of everything that can happen to a message.
+
 use std::fmt;
 
 macro_rules! reasons {
@@ -25,6 +27,12 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $name,)+ }
             }
 
+            /// Whether it is a refusal at intake, rather than something that happens to a message.
+            #[must_use]
+            pub const fn is_refusal(self) -> bool {
+                self.number() / 100 == 1
+            }
+
             /// One sentence for people.
             #[must_use]
             pub const fn explanation(self) -> &'static str {
@@ -47,11 +55,11 @@ reasons! {
     // 100: intake refusals.
     /// The credits for messages or bytes in memory are used up; try again when some have left.
     CreditsFull = 100, "CREDITS_FULL";
-    /// The otp lane holds more than the group's bound carriers send in ten seconds, or the tenant's otp rate is exceeded.
+    /// The otp lane holds more than the group's bound carriers send in the configured time, or the tenant's otp rate is exceeded.
     OtpLaneFull = 101, "OTP_LANE_FULL";
     /// As many receipts are awaited as the configuration allows.
     ReceiptsFull = 102, "RECEIPTS_FULL";
-    /// The engine is shutting down.
+    /// The engine is starting or shutting down.
     Draining = 103, "DRAINING";
     /// The journal cannot take more at the moment.
     JournalBusy = 104, "JOURNAL_BUSY";
@@ -133,7 +141,7 @@ reasons! {
     UncertainDeadline = 504, "UNCERTAIN_DEADLINE";
     /// The policy for uncertain attempts of this category gives up.
     UncertainFailed = 505, "UNCERTAIN_FAILED";
-    /// Its route group is no longer configured.
+    /// Its route group is no longer configured, and no route leads elsewhere.
     RouteRemoved = 506, "ROUTE_REMOVED";
 
     // 600: receipts.

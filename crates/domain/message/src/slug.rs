@@ -1,3 +1,5 @@
+//! Permanent names and their permanent numbers.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! The life of a message.
+
 use std::fmt;
 
 /// Where a message is.

@@ -1,3 +1,5 @@
+//! What a client hands in, and what an attempt needs of it.
+
 use bytes::Bytes;
 
 use crate::{Category, Lane, Msisdn, SenderId};

@@ -1,8 +1,8 @@
 //! The fold: one record at a time into the state, live and on replay alike.
 
 use message::{
-    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Reason, ReceiptState,
-    ReceiptWanted, SegmentRef,
+    AttemptNo, CarrierId, CarrierMessageId, InboundMessage, MessageId, MessageState, OutcomeClass,
+    Reason, ReceiptState, ReceiptWanted, SegmentRef,
 };
 use thiserror::Error;
 
@@ -15,15 +15,6 @@ use crate::inbound::InboundView;
 use crate::receipt::receipt_reason;
 use crate::record::{self, Record};
 use crate::state::Partition;
-
-/// [`message::Outcome::number`] of Submitted.
-const TAKEN: u32 = 1;
-/// Of a refusal that may pass.
-pub(crate) const REFUSED_RETRY: u32 = 3;
-/// Of a refusal for good.
-pub(crate) const REFUSED_FINAL: u32 = 4;
-/// Of Uncertain.
-const IN_DOUBT: u32 = 5;
 
 /// What a record changed about a message: the substance of an event for watchers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +54,8 @@ pub struct ApplyError {
 }
 
 impl Partition {
-    /// Folds one record into the state. `position` is the record's place in the journal; `None` for Written records, which live in a file of
-    /// their own.
+    /// Folds one record into the state. `position` is the record's place in the journal; it means nothing for a Written record, which lives
+    /// in a file of its own.
     ///
     /// # Errors
     /// When a field is out of range; the state is unchanged then.
@@ -142,7 +133,7 @@ impl Partition {
             at_ms,
         };
         self.pins.pin(position);
-        self.live.insert(id, entry);
+        self.live.insert(id, Box::new(entry));
         self.set_due(id, due_ms);
         Ok(Some(change))
     }
@@ -202,20 +193,21 @@ impl Partition {
             return Ok(self.apply_outcome_after_end(record, segment, reason));
         };
         let next_attempt = AttemptNo::try_from(record.next_attempt).map_err(|_| "next_attempt")?;
-        if !(1..=6).contains(&record.outcome) {
-            return Err("outcome");
-        }
+        let class = u8::try_from(record.outcome)
+            .ok()
+            .and_then(OutcomeClass::from_number)
+            .ok_or("outcome")?;
         entry.sequence += 2;
         entry.reason = reason;
         entry.status = record.status;
         entry.changed_ms = record.at_ms;
         let mut due_ms = entry.due_ms;
         let present = segment.attempt == entry.attempt;
-        if (present || record.outcome == TAKEN) && carrier != CarrierId(0) {
+        if (present || class == OutcomeClass::Submitted) && carrier != CarrierId(0) {
             entry.carrier = Some(carrier);
         }
-        match record.outcome {
-            TAKEN => {
+        match class {
+            OutcomeClass::Submitted => {
                 entry.taken.push(Taken {
                     segment,
                     carrier,
@@ -226,18 +218,21 @@ impl Partition {
                 entry.parked = None;
                 entry.released = true;
             }
-            IN_DOUBT => {
+            OutcomeClass::Uncertain => {
                 entry.doubts.push(UncertainAttempt { segment, carrier });
                 entry.ever_uncertain = true;
                 entry.state = MessageState::Attempting;
                 entry.resent |= next_attempt != 0;
             }
-            refused => {
+            OutcomeClass::Throttled
+            | OutcomeClass::RejectedRetry
+            | OutcomeClass::RejectedFinal
+            | OutcomeClass::Unwritten => {
                 entry.doubts.retain(|doubt| doubt.segment != segment);
                 if present {
-                    entry.tries = entry.tries_after(refused);
+                    entry.tries = entry.tries_after(class);
                     let policy = self.limits.policy(carrier);
-                    let verdict = entry.verdict_of(refused, reason, (entry.tries, policy));
+                    let verdict = entry.verdict_of(class, reason, (entry.tries, policy));
                     entry.parked = (next_attempt == 0).then_some(verdict);
                     entry.state = MessageState::Attempting;
                 }
@@ -366,6 +361,7 @@ impl Partition {
             state,
             error: record.error.into(),
             received_ms: record.at_ms,
+            address: record.address,
         };
         self.early
             .keep((carrier, id), receipt, record.until_ms, position);
@@ -381,11 +377,13 @@ impl Partition {
         let view = InboundView {
             id,
             carrier: CarrierId(record.carrier),
-            from: record.from.into(),
-            to: record.to.into(),
-            text: record.text.into(),
-            octets: record.octets,
-            data_coding: u8::try_from(record.data_coding).map_err(|_| "data_coding")?,
+            message: InboundMessage {
+                from: record.from.into(),
+                to: record.to.into(),
+                text: record.text.into(),
+                octets: record.octets,
+                data_coding: u8::try_from(record.data_coding).map_err(|_| "data_coding")?,
+            },
             received_ms: record.at_ms,
         };
         self.ids.observe(id);

@@ -1,3 +1,7 @@
+//! When something must happen to which live message.
+//!
+//! Limits: at most one deadline a live message.
+
 use std::collections::BTreeSet;
 
 use message::MessageId;

@@ -1,4 +1,11 @@
-use message::{AttemptNo, MessageId, MessageState, Now, Reason, SegmentRef, TenantId};
+//! What follows from an event. Outcomes have a file of their own (`outcome`), and so have receipts (`receipt`).
+//!
+//! Limits: a decision makes at most a handful of records and effects, whatever the event.
+
+use message::{
+    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Now, Reason, SegmentRef,
+    TenantId,
+};
 
 use crate::admission::admitted_record;
 use crate::effect::{Answer, CancelVerdict, Decision, Effect, Place};
@@ -23,6 +30,7 @@ impl Partition {
                 id,
                 state,
                 error,
+                address,
             } => {
                 let record = record::EarlyReceipt {
                     carrier: carrier.0,
@@ -32,17 +40,12 @@ impl Partition {
                     at_ms: decision.now.wall_ms,
                     until_ms: decision.now.wall_ms + self.limits.early_receipt_ms,
                     partition: u32::from(self.number),
+                    address,
                 };
                 decision.records.push(Record::EarlyReceipt(record));
             }
             Event::EarlyReceiptLeaves { carrier, id } => {
-                let record = record::EarlyReceipt {
-                    carrier: carrier.0,
-                    carrier_message_id: record::carrier_id_octets(&id),
-                    partition: u32::from(self.number),
-                    at_ms: decision.now.wall_ms,
-                    ..record::EarlyReceipt::default()
-                };
+                let record = self.early_leaves(carrier, &id, now);
                 decision.records.push(Record::EarlyReceipt(record));
             }
             Event::Due(id) => self.decide_due(id, decision),
@@ -65,7 +68,7 @@ impl Partition {
             Event::Cancel { tenant, id } => self.decide_cancel(tenant, id, decision),
             Event::Inbound(arrived) => self.decide_inbound(*arrived, decision),
             Event::InboundDone { id, acknowledged } => {
-                let known = self.inbound.contains(id);
+                let known = self.inbound.find(id).is_some();
                 if known {
                     let (id_high, id_low) = record::halves(id);
                     decision
@@ -78,6 +81,21 @@ impl Partition {
                 }
                 decision.answer = Answer::Known(known);
             }
+        }
+    }
+
+    fn early_leaves(
+        &self,
+        carrier: CarrierId,
+        id: &CarrierMessageId,
+        now: Now,
+    ) -> record::EarlyReceipt {
+        record::EarlyReceipt {
+            carrier: carrier.0,
+            carrier_message_id: record::carrier_id_octets(id),
+            partition: u32::from(self.number),
+            at_ms: now.wall_ms,
+            ..record::EarlyReceipt::default()
         }
     }
 
@@ -240,17 +258,18 @@ impl Partition {
         }
         let id = self.ids.peek(decision.now.wall_ms, arrived.random);
         let (id_high, id_low) = record::halves(id);
+        let message = arrived.message;
         decision
             .records
             .push(Record::Inbound(Box::new(record::Inbound {
                 id_high,
                 id_low,
                 carrier: arrived.carrier.0,
-                from: arrived.from.into(),
-                to: arrived.to.into(),
-                text: arrived.text.into(),
-                octets: arrived.octets,
-                data_coding: u32::from(arrived.data_coding),
+                from: message.from.into(),
+                to: message.to.into(),
+                text: message.text.into(),
+                octets: message.octets,
+                data_coding: u32::from(message.data_coding),
                 at_ms: decision.now.wall_ms,
             })));
         decision.answer = Answer::Inbound(id);

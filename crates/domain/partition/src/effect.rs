@@ -1,3 +1,5 @@
+//! What a decision asks of the engine, and when it may be carried out.
+
 use std::sync::Arc;
 
 use message::{

@@ -1,3 +1,7 @@
+//! A live message, and what a client may see of it.
+//!
+//! Limits: an entry has at most two doubts and as many taken attempts as it had attempts; its text is shared with the lanes, not copied.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,7 +1,8 @@
-use bytes::Bytes;
+//! What a partition is asked to decide about.
+
 use message::{
-    CallerId, CarrierId, CarrierMessageId, Lane, MessageId, Outcome, ReceiptState, RouteGroupId,
-    SegmentRef, Submission, TenantId,
+    CallerId, CarrierId, CarrierMessageId, InboundMessage, Lane, MessageId, Outcome, ReceiptState,
+    RouteGroupId, SegmentRef, Submission, TenantId,
 };
 
 /// A submission that intake let pass: routed, measured, its credits reserved.
@@ -82,16 +83,8 @@ pub enum Matched {
 pub struct InboundArrived {
     /// The carrier it came from.
     pub carrier: CarrierId,
-    /// The handset.
-    pub from: Box<str>,
-    /// Our number.
-    pub to: Box<str>,
-    /// The text, decoded.
-    pub text: Box<str>,
-    /// The octets.
-    pub octets: Bytes,
-    /// The alphabet as stated.
-    pub data_coding: u8,
+    /// What it says.
+    pub message: InboundMessage,
     /// Random bits for the id.
     pub random: u64,
 }
@@ -117,6 +110,8 @@ pub enum Event {
         state: ReceiptState,
         /// The carrier's error code.
         error: Box<str>,
+        /// [`receipts::address_hash`] of whom it is about; 0 when it does not say.
+        address: u64,
     },
     /// The early receipts of this id are handed over, or their time is over.
     EarlyReceiptLeaves {

@@ -1,3 +1,7 @@
+//! Which submission a client has made before.
+//!
+//! Limits: `capacity` keys; beyond it new keys are refused. A key is 128 bits of a hash, so that none is kept in clear.
+
 use std::collections::{BTreeSet, HashMap};
 
 use message::{IdBuildHasher, MessageId, Submission, TenantId};

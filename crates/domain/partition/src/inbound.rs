@@ -1,7 +1,10 @@
+//! Messages from handsets that nobody has acknowledged.
+//!
+//! Limits: [`crate::Limits::inbound`] of them, each kept for [`crate::Limits::inbound_ms`]; beyond, the carrier is asked to send again.
+
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use message::{CarrierId, MessageId};
+use message::{CarrierId, InboundMessage, MessageId};
 
 /// A message from a handset, kept until a client acknowledges it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,16 +13,8 @@ pub struct InboundView {
     pub id: MessageId,
     /// The carrier it came from.
     pub carrier: CarrierId,
-    /// The handset.
-    pub from: Box<str>,
-    /// Our number.
-    pub to: Box<str>,
-    /// The text, decoded.
-    pub text: Box<str>,
-    /// The octets.
-    pub octets: Bytes,
-    /// The alphabet as stated.
-    pub data_coding: u8,
+    /// What it says.
+    pub message: InboundMessage,
     /// When it came, in milliseconds since the epoch.
     pub received_ms: u64,
 }
@@ -35,8 +30,8 @@ impl InboundMessages {
         self.by_id.insert(view.id, (view, position));
     }
 
-    pub(crate) fn contains(&self, id: MessageId) -> bool {
-        self.by_id.contains_key(&id)
+    pub(crate) fn find(&self, id: MessageId) -> Option<&InboundView> {
+        self.by_id.get(&id).map(|(view, _)| view)
     }
 
     pub(crate) fn remove(&mut self, id: MessageId) {
@@ -52,8 +47,11 @@ impl InboundMessages {
             .map(|(view, _)| view.id)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &InboundView> {
-        self.by_id.values().map(|(view, _)| view)
+    /// With the position of each one's record.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &InboundView)> {
+        self.by_id
+            .values()
+            .map(|(view, position)| (*position, view))
     }
 
     /// Ids rise in journal order, so that the first has the lowest position.

@@ -29,6 +29,7 @@ mod event;
 mod finished;
 mod idempotency;
 mod inbound;
+mod masked;
 mod outcome;
 mod policy;
 mod receipt;

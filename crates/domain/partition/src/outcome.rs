@@ -12,11 +12,10 @@
 use std::sync::Arc;
 
 use message::{
-    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Outcome, Reason,
+    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Outcome, OutcomeClass, Reason,
     ReceiptWanted, Rejection,
 };
 
-use crate::apply::{REFUSED_FINAL, REFUSED_RETRY};
 use crate::decide::state_may_rise;
 use crate::effect::{Decision, Effect, Place};
 use crate::entry::{Entry, Standing, UncertainAttempt};
@@ -176,10 +175,10 @@ impl Partition {
             return;
         }
         self.record_outcome(report, reason, Sequel::default(), decision);
-        let number = u32::from(report.outcome.number());
-        let tries = entry.tries_after(number);
+        let class = report.outcome.class();
+        let tries = entry.tries_after(class);
         let policy = self.limits.policy(report.carrier);
-        let verdict = entry.verdict_of(number, reason, (tries, policy));
+        let verdict = entry.verdict_of(class, reason, (tries, policy));
         self.finish(report.segment.message, entry, verdict, decision);
     }
 
@@ -354,7 +353,7 @@ impl Partition {
         };
         decision.records.push(Record::Outcome(record::Outcome {
             segment: report.segment.into(),
-            outcome: u32::from(report.outcome.number()),
+            outcome: u32::from(report.outcome.class().number()),
             reason: u32::from(reason.number()),
             status: report.status,
             carrier: report.carrier.0,
@@ -369,24 +368,30 @@ impl Partition {
 
 impl Entry {
     /// Refused attempts that count, after this outcome of the present attempt.
-    pub(crate) const fn tries_after(&self, outcome: u32) -> u16 {
+    pub(crate) const fn tries_after(&self, outcome: OutcomeClass) -> u16 {
         match outcome {
-            REFUSED_RETRY | REFUSED_FINAL => self.tries.saturating_add(1),
-            _ => self.tries,
+            OutcomeClass::RejectedRetry | OutcomeClass::RejectedFinal => {
+                self.tries.saturating_add(1)
+            }
+            OutcomeClass::Submitted
+            | OutcomeClass::Throttled
+            | OutcomeClass::Uncertain
+            | OutcomeClass::Unwritten => self.tries,
         }
     }
 
     /// What the message ends as when its present attempt was not taken, after `tries` refusals, and none follows.
     pub(crate) fn verdict_of(
         &self,
-        outcome: u32,
+        outcome: OutcomeClass,
         reason: Reason,
         (tries, policy): (u16, &Policy),
     ) -> (MessageState, Reason) {
-        let exhausted = outcome == REFUSED_RETRY && tries >= policy.retry.attempts_max;
+        let exhausted =
+            outcome == OutcomeClass::RejectedRetry && tries >= policy.retry.attempts_max;
         if reason == Reason::RouteRemoved {
             (MessageState::Failed, Reason::RouteRemoved)
-        } else if outcome == REFUSED_FINAL {
+        } else if outcome == OutcomeClass::RejectedFinal {
             (MessageState::Rejected, reason)
         } else if exhausted || self.attempt == AttemptNo::MAX {
             (MessageState::Failed, Reason::AttemptsExhausted)

@@ -1,3 +1,5 @@
+//! How attempts are settled, carrier by carrier, and the bounds of a partition, with their defaults.
+
 use message::{CarrierId, Lane};
 
 /// What to do about an attempt whose fate is unknown.

@@ -13,6 +13,7 @@ pub const RECORD_VERSION: u8 = 1;
 
 /// A message was admitted.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 #[expect(
     missing_docs,
     reason = "each field is what the Submission or Payload field of its name says"
@@ -150,7 +151,7 @@ pub struct Outcome {
     /// The segment.
     #[prost(message, required, tag = "1")]
     pub segment: Segment,
-    /// [`message::Outcome::number`].
+    /// [`message::OutcomeClass::number`].
     #[prost(uint32, tag = "2")]
     pub outcome: u32,
     /// [`message::Reason::number`].
@@ -249,13 +250,17 @@ pub struct EarlyReceipt {
     /// The partition whose record this is.
     #[prost(uint32, tag = "7")]
     pub partition: u32,
+    /// [`receipts::address_hash`] of whom it is about; 0 when it does not say.
+    #[prost(fixed64, tag = "8")]
+    pub address: u64,
 }
 
 /// A message from a handset.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 #[expect(
     missing_docs,
-    reason = "each field is what connector::InboundMessage says of its name"
+    reason = "each field is what message::InboundMessage says of its name"
 )]
 pub struct Inbound {
     #[prost(fixed64, tag = "1")]
@@ -428,7 +433,7 @@ impl Record {
 
 /// Splits an id into the halves that records carry.
 #[must_use]
-pub fn halves(id: MessageId) -> (u64, u64) {
+pub(crate) fn halves(id: MessageId) -> (u64, u64) {
     let octets = id.to_bytes();
     let half = |at: usize| {
         let mut word = [0; 8];
@@ -475,6 +480,6 @@ impl Segment {
 
 /// The octets of a carrier id, as records carry them.
 #[must_use]
-pub fn carrier_id_octets(id: &CarrierMessageId) -> Vec<u8> {
+pub(crate) fn carrier_id_octets(id: &CarrierMessageId) -> Vec<u8> {
     id.as_bytes().to_vec()
 }

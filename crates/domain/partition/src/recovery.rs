@@ -11,7 +11,7 @@
 //!
 //! The Written file is not synced, so that after a power cut its silence proves nothing.
 
-use message::{MessageId, MessageState, Outcome, Reason, SegmentRef};
+use message::{CarrierId, CarrierMessageId, MessageId, MessageState, Outcome, Reason, SegmentRef};
 
 use crate::effect::{Enqueue, Place};
 use crate::entry::Taken;
@@ -134,12 +134,16 @@ impl Partition {
             .collect()
     }
 
+    /// The carriers' ids of finished messages for which no evidence is awaited any more.
+    pub fn settled_ids(&self) -> impl Iterator<Item = (CarrierId, &CarrierMessageId)> {
+        let settled = self.finished.iter().filter(|it| it.taken.is_empty());
+        settled.filter_map(|it| it.view.carrier.zip(it.view.carrier_message_id.as_ref()))
+    }
+
     /// Whether a message's attempt is in doubt: bytes may have left and nothing is known.
     #[must_use]
     pub fn is_in_doubt(&self, id: MessageId) -> bool {
-        self.live
-            .get(&id)
-            .is_some_and(crate::entry::Entry::in_doubt)
+        self.live.get(&id).is_some_and(|entry| entry.in_doubt())
     }
 }
 

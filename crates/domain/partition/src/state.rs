@@ -1,3 +1,7 @@
+//! What a partition holds, and what of it the engine may ask for.
+//!
+//! Limits: one table each, bounded by [`Limits`] or by what intake admitted; deadlines and pins are as many as live messages at most.
+
 use std::collections::{BTreeMap, HashMap};
 
 use message::{
@@ -21,7 +25,8 @@ pub struct Partition {
     pub(crate) number: u16,
     pub(crate) limits: Limits,
     pub(crate) ids: IdSource,
-    pub(crate) live: HashMap<MessageId, Entry, IdBuildHasher>,
+    /// Boxed: the table is rebuilt at twice its size now and then, which must neither take long nor take much.
+    pub(crate) live: HashMap<MessageId, Box<Entry>, IdBuildHasher>,
     pub(crate) finished: FinishedMessages,
     pub(crate) deadlines: Deadlines,
     pub(crate) idempotency: IdempotencyKeys,
@@ -114,15 +119,24 @@ impl Partition {
         self.early.contains(carrier, id)
     }
 
-    /// The receipts that came early for this id; the engine decides each as [`Event::Receipt`] in its message's partition and then
+    /// Takes the receipts that came early for this id; the engine decides each as [`Event::Receipt`] in its message's partition and then
     /// [`Event::EarlyReceiptLeaves`] here.
     #[must_use]
-    pub fn early(
+    pub fn take_early(
         &mut self,
         carrier: CarrierId,
         id: &CarrierMessageId,
     ) -> Vec<receipts::EarlyReceipt> {
         self.early.take(carrier, id)
+    }
+
+    /// The ids of early receipts that say what became of a message to this address ([`receipts::address_hash`]), at `since_ms` or later.
+    pub fn early_at(
+        &self,
+        address: u64,
+        since_ms: u64,
+    ) -> impl Iterator<Item = &(CarrierId, CarrierMessageId)> {
+        self.early.final_at(address, since_ms)
     }
 
     /// Expectations that ended because their finished message was forgotten.
@@ -137,8 +151,15 @@ impl Partition {
         }
     }
 
-    /// Inbound messages that wait for a client, in order of arrival.
-    pub fn inbound(&self) -> impl Iterator<Item = &InboundView> {
+    /// An inbound message that waits for a client.
+    #[must_use]
+    pub fn find_inbound(&self, id: MessageId) -> Option<&InboundView> {
+        self.inbound.find(id)
+    }
+
+    /// Inbound messages that wait for a client, in order of arrival, each with the position of its record: several partitions together
+    /// are in order of arrival by that.
+    pub fn inbound(&self) -> impl Iterator<Item = (u64, &InboundView)> {
         self.inbound.iter()
     }
 

@@ -2,7 +2,7 @@
 
 mod rig;
 
-use message::{CarrierMessageId, Category, Reason, ReceiptState};
+use message::{CarrierMessageId, Category, InboundMessage, Reason, ReceiptState};
 use partition::{Answer, Claim, Event, InboundArrived, Record};
 use rig::{RESENDS, Rig, replay, submission};
 
@@ -117,6 +117,7 @@ fn early(rig: &mut Rig, id: &str, state: ReceiptState) {
         id: CarrierMessageId::new(id.as_bytes()),
         state,
         error: "000".into(),
+        address: 0,
     });
 }
 
@@ -128,7 +129,7 @@ fn early_receipts_wait_in_order_leave_in_time_and_survive_a_restart() {
     early(&mut rig, "a", ReceiptState::Delivered);
     let mut restarted = replay(&rig.log);
     let states: Vec<_> = restarted
-        .early(RESENDS, &a)
+        .take_early(RESENDS, &a)
         .into_iter()
         .map(|early| early.state)
         .collect();
@@ -155,11 +156,13 @@ fn early_receipts_wait_in_order_leave_in_time_and_survive_a_restart() {
 fn inbound(rig: &mut Rig) -> Answer {
     rig.decide(Event::Inbound(Box::new(InboundArrived {
         carrier: RESENDS,
-        from: "819012345678".into(),
-        to: "12345".into(),
-        text: "STOP".into(),
-        octets: bytes::Bytes::from_static(b"STOP"),
-        data_coding: 0,
+        message: InboundMessage {
+            from: "819012345678".into(),
+            to: "12345".into(),
+            text: "STOP".into(),
+            octets: bytes::Bytes::from_static(b"STOP"),
+            data_coding: 0,
+        },
         random: 5,
     })))
 }
@@ -182,7 +185,10 @@ fn inbound_messages_wait_for_a_client_in_bounds_and_in_time() {
     };
     assert_eq!(rig.decide(done(first)), Answer::Known(true));
     assert_eq!(rig.decide(done(first)), Answer::Known(false));
-    let waiting: Vec<_> = replay(&rig.log).inbound().cloned().collect();
+    let waiting: Vec<_> = replay(&rig.log)
+        .inbound()
+        .map(|(_, view)| view.clone())
+        .collect();
     assert_eq!(
         waiting.iter().map(|view| view.id).collect::<Vec<_>>(),
         [second]

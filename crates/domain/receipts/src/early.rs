@@ -1,6 +1,10 @@
+//! Receipts that came before the response they belong to.
+//!
+//! Limits: a capacity in ids, [`PER_ID_MAX`] receipts an id, a time each.
+
 use std::collections::{HashMap, VecDeque};
 
-use message::{CarrierId, CarrierMessageId, ReceiptState};
+use message::{CarrierId, CarrierMessageId, IdBuildHasher, ReceiptState};
 
 /// Most receipts kept for one id: on its way, taken over, delivered, and some repeats. A further one replaces the last, since carriers say
 /// the most definite thing last.
@@ -15,14 +19,18 @@ pub struct EarlyReceipt {
     pub error: Box<str>,
     /// When it came, in milliseconds since the epoch.
     pub received_ms: u64,
+    /// Whom it is about, as [`crate::address_hash`]; 0 when it does not say.
+    pub address: u64,
 }
 
 /// Early receipts, each kept until its expectation appears, its time is over, or room is needed.
 ///
-/// A carrier may send several receipts for one id (on its way, then delivered); they are kept in order, up to 8 of them.
+/// A carrier may send several receipts for one id (on its way, then delivered); they are kept in order, up to 8 of them. The address of
+/// the first holds for all.
 #[derive(Debug)]
 pub struct EarlyReceipts {
     by_id: HashMap<(CarrierId, CarrierMessageId), Vec<EarlyReceipt>>,
+    ids_by_address: HashMap<u64, Vec<(CarrierId, CarrierMessageId)>, IdBuildHasher>,
     order: VecDeque<Kept>,
     capacity: usize,
 }
@@ -42,6 +50,7 @@ impl EarlyReceipts {
     pub fn new(capacity: usize) -> Self {
         Self {
             by_id: HashMap::new(),
+            ids_by_address: HashMap::default(),
             order: VecDeque::new(),
             capacity,
         }
@@ -57,6 +66,10 @@ impl EarlyReceipts {
     ) {
         let waiting = self.by_id.entry((carrier, id.clone())).or_default();
         if waiting.is_empty() {
+            if receipt.address != 0 {
+                let ids = self.ids_by_address.entry(receipt.address).or_default();
+                ids.push((carrier, id.clone()));
+            }
             self.order.push_back(Kept {
                 until_ms,
                 position,
@@ -76,9 +89,32 @@ impl EarlyReceipts {
 
     /// Takes what has come for this id.
     pub fn take(&mut self, carrier: CarrierId, id: &CarrierMessageId) -> Vec<EarlyReceipt> {
-        self.by_id
-            .remove(&(carrier, id.clone()))
-            .unwrap_or_default()
+        let key = (carrier, id.clone());
+        let taken = self.by_id.remove(&key).unwrap_or_default();
+        if let Some(first) = taken.first()
+            && let Some(ids) = self.ids_by_address.get_mut(&first.address)
+        {
+            ids.retain(|other| *other != key);
+            if ids.is_empty() {
+                self.ids_by_address.remove(&first.address);
+            }
+        }
+        taken
+    }
+
+    /// The ids at this address for which a final state has come at `since_ms` or later.
+    pub fn final_at(
+        &self,
+        address: u64,
+        since_ms: u64,
+    ) -> impl Iterator<Item = &(CarrierId, CarrierMessageId)> {
+        let ids = self.ids_by_address.get(&address).into_iter().flatten();
+        ids.filter(move |key| {
+            let receipts = self.by_id.get(key).into_iter().flatten();
+            receipts
+                .into_iter()
+                .any(|it| it.state.is_final() && it.received_ms >= since_ms)
+        })
     }
 
     /// Whether anything has come for this id.
@@ -124,7 +160,38 @@ mod tests {
             state,
             error: "".into(),
             received_ms: 0,
+            address: 0,
         }
+    }
+
+    #[test]
+    fn an_id_is_found_by_address_from_its_final_state_until_it_is_taken() {
+        let mut early = EarlyReceipts::new(10);
+        let id = CarrierMessageId::new(b"a");
+        let at = |state, received_ms| EarlyReceipt {
+            received_ms,
+            address: 7,
+            ..receipt(state)
+        };
+        let found = |early: &EarlyReceipts, address, since_ms| {
+            early
+                .final_at(address, since_ms)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let key = (CarrierId(1), id.clone());
+        early.keep(key.clone(), at(ReceiptState::Enroute, 50), 100, 1);
+        assert_eq!(found(&early, 7, 0), []);
+        early.keep(key.clone(), at(ReceiptState::Delivered, 60), 100, 2);
+        assert_eq!(found(&early, 7, 60), std::slice::from_ref(&key));
+        assert_eq!(found(&early, 7, 61), [], "older than what is asked about");
+        assert_eq!(found(&early, 8, 0), []);
+        let nowhere = (CarrierId(1), CarrierMessageId::new(b"b"));
+        early.keep(nowhere, receipt(ReceiptState::Delivered), 100, 3);
+        assert_eq!(found(&early, 0, 0), [], "no address is no common address");
+        assert_eq!(early.take(CarrierId(1), &id).len(), 2);
+        assert_eq!(found(&early, 7, 0), []);
+        assert!(early.ids_by_address.is_empty());
     }
 
     #[test]

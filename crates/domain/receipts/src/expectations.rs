@@ -1,14 +1,16 @@
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
-use message::{CarrierId, CarrierMessageId, SegmentRef};
+use message::{CarrierId, CarrierMessageId, IdBuildHasher, SegmentRef};
 
 /// Which segment awaits the receipt of which carrier id.
 ///
-/// Keys are chosen by carriers, so the table keeps the standard library's keyed hasher: a hostile or unlucky carrier cannot make it slow.
+/// A table per carrier, since two carriers may use the same id; one table with both as its key would need a key made, and so an id copied,
+/// for every receipt. Ids are chosen by carriers, so these tables keep the standard library's keyed hasher: a hostile or unlucky carrier
+/// cannot make them slow.
 #[derive(Debug, Default)]
 pub struct Expectations {
-    by_id: HashMap<(CarrierId, CarrierMessageId), SegmentRef>,
+    by_carrier: HashMap<CarrierId, HashMap<CarrierMessageId, SegmentRef>, IdBuildHasher>,
+    awaited: usize,
 }
 
 impl Expectations {
@@ -26,34 +28,43 @@ impl Expectations {
         id: CarrierMessageId,
         segment: SegmentRef,
     ) -> Option<SegmentRef> {
-        self.by_id.insert((carrier, id), segment)
+        let earlier = self
+            .by_carrier
+            .entry(carrier)
+            .or_default()
+            .insert(id, segment);
+        self.awaited += usize::from(earlier.is_none());
+        earlier
     }
 
     /// The segment that awaits this receipt. The id alone does not do: two carriers may use the same one.
     #[must_use]
     pub fn find(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<SegmentRef> {
-        self.by_id.get(&(carrier, id.clone())).copied()
+        self.by_carrier.get(&carrier)?.get(id).copied()
     }
 
     /// Awaits it no longer. The id is given up only if it still belongs to `segment`'s message.
     pub fn forget(&mut self, carrier: CarrierId, id: &CarrierMessageId, segment: SegmentRef) {
-        if let Entry::Occupied(entry) = self.by_id.entry((carrier, id.clone()))
-            && entry.get().message == segment.message
+        if let Some(table) = self.by_carrier.get_mut(&carrier)
+            && table
+                .get(id)
+                .is_some_and(|owner| owner.message == segment.message)
         {
-            entry.remove();
+            table.remove(id);
+            self.awaited -= 1;
         }
     }
 
     /// How many are awaited.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.awaited
     }
 
     /// Whether none is awaited.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.awaited == 0
     }
 }
 
@@ -85,6 +96,7 @@ mod tests {
         assert_eq!(table.find(CarrierId(1), &id), Some(segment(1)));
         assert_eq!(table.find(CarrierId(2), &id), Some(segment(2)));
         assert_eq!(table.find(CarrierId(3), &id), None);
+        assert_eq!(table.len(), 2);
     }
 
     #[test]
@@ -98,6 +110,7 @@ mod tests {
         );
         table.forget(CarrierId(1), &id, segment(1));
         assert_eq!(table.find(CarrierId(1), &id), Some(segment(2)));
+        assert_eq!(table.len(), 1);
         table.forget(CarrierId(1), &id, segment(2));
         assert!(table.is_empty());
     }

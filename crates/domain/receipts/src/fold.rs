@@ -1,3 +1,5 @@
+//! Receipts of segments to the state of their message, in any order.
+
 use message::{MessageState, Reason, ReceiptState};
 
 /// The receipts of all segments, folded into one state: any failure fails the message, all delivered delivers it.

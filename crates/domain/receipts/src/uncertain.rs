@@ -1,3 +1,7 @@
+//! Attempts whose fate is unknown, by address.
+//!
+//! Limits: at most two a live message.
+
 use std::collections::HashMap;
 
 use message::{CarrierId, IdBuildHasher, SegmentRef, stable_hash};
@@ -83,7 +87,9 @@ impl UncertainAttempts {
     }
 }
 
-fn address_hash(carrier: CarrierId, recipient: &str, sender: &str) -> u64 {
+/// What stands for a carrier, a recipient and a sender where numbers may not stand; a leading + makes no difference.
+#[must_use]
+pub fn address_hash(carrier: CarrierId, recipient: &str, sender: &str) -> u64 {
     let bare = |address: &str| address.trim_start_matches('+').as_bytes().to_owned();
     stable_hash(&[&carrier.0.to_be_bytes(), &bare(recipient), &bare(sender)])
 }

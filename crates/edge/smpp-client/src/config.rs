@@ -16,15 +16,15 @@ pub const RECEIPT_WINDOW_MAX: u32 = 65_536;
 /// Most hosts of one carrier.
 pub const HOSTS_MAX: usize = 64;
 /// Longest system_id, in octets (SMPP 3.4, 5.2.1).
-const SYSTEM_ID_MAX: usize = 15;
+pub const SYSTEM_ID_MAX_BYTES: usize = 15;
 /// Longest password, in octets: 8 by the specification (5.2.2), more in practice.
-const PASSWORD_MAX: usize = 64;
+pub const PASSWORD_MAX_BYTES: usize = 64;
 /// Longest system_type, in octets (5.2.3).
-const SYSTEM_TYPE_MAX: usize = 12;
+pub const SYSTEM_TYPE_MAX_BYTES: usize = 12;
 /// Longest service_type, in octets (5.2.11).
-const SERVICE_TYPE_MAX: usize = 5;
+pub const SERVICE_TYPE_MAX_BYTES: usize = 5;
 /// Longest timer: a day.
-const TIMER_MAX_MS: u64 = 86_400_000;
+pub const TIMER_MAX_MS: u64 = 86_400_000;
 
 /// One carrier: an account at a message centre and the sessions we keep to it.
 #[derive(Clone, Debug)]
@@ -239,14 +239,22 @@ impl CarrierConfig {
             return Err(ConfigError::Host { host });
         }
         let login = &self.credentials;
-        text("credentials.system_id", &login.system_id, SYSTEM_ID_MAX)?;
-        text("credentials.password", &login.password, PASSWORD_MAX)?;
-        text(
-            "credentials.system_type",
-            &login.system_type,
-            SYSTEM_TYPE_MAX,
-        )?;
-        text("service_type", &self.service_type, SERVICE_TYPE_MAX)?;
+        for (field, value, max_bytes) in [
+            (
+                "credentials.system_id",
+                &login.system_id,
+                SYSTEM_ID_MAX_BYTES,
+            ),
+            ("credentials.password", &login.password, PASSWORD_MAX_BYTES),
+            (
+                "credentials.system_type",
+                &login.system_type,
+                SYSTEM_TYPE_MAX_BYTES,
+            ),
+            ("service_type", &self.service_type, SERVICE_TYPE_MAX_BYTES),
+        ] {
+            text(field, value, max_bytes)?;
+        }
         count_of("sessions", self.sessions, SESSIONS_MAX)?;
         count_of("receiver_sessions", self.receiver_sessions, SESSIONS_MAX)?;
         count_of("window_size", self.window_size, WINDOW_SIZE_MAX)?;
@@ -330,8 +338,9 @@ pub enum ConfigError {
     },
 }
 
-/// Parts `host:port`; an IPv6 address stands in brackets.
-pub(crate) fn split_host(host: &str) -> Option<(&str, u16)> {
+/// Parts `host:port`; an IPv6 address stands in brackets. `None` when it is not of this form.
+#[must_use]
+pub fn split_host(host: &str) -> Option<(&str, u16)> {
     let (name, port) = host.rsplit_once(':')?;
     let name = match name.strip_prefix('[') {
         Some(inner) => inner.strip_suffix(']')?,
@@ -339,7 +348,8 @@ pub(crate) fn split_host(host: &str) -> Option<(&str, u16)> {
         None => name,
     };
     let port: u16 = port.parse().ok()?;
-    (!name.is_empty() && port != 0).then_some((name, port))
+    let sound = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    (sound && port != 0).then_some((name, port))
 }
 
 fn count_of(field: &'static str, value: u32, max: u32) -> Result<(), ConfigError> {
@@ -440,6 +450,7 @@ mod tests {
             "smsc:0",
             "smsc:70000",
             "[::1:3550",
+            "two words:2775",
         ] {
             assert_eq!(split_host(bad), None, "{bad}");
         }

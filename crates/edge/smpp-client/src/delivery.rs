@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-use connector::{InboundMessage, Receipt};
-use message::ReceiptState;
+use connector::Receipt;
+use message::{InboundMessage, ReceiptState};
 use smpp_codec::receipt_text::ReceiptText;
 use smpp_codec::{
     Address, COctetString, DataCoding, DataSm, DeliverSm, EsmClass, MessageStateValue, MessageType,

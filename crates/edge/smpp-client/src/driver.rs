@@ -1,14 +1,19 @@
 //! The task behind one configured session: connect, bind, move bytes, and again.
 //!
 //! ```text
-//!        ┌──────────────── delay (back-off) ◄───────────────┐
-//!        ▼                                                  │
-//! gate (one by one) ─► connect ─► TLS, bind ─► bound ─► ended (reported)
-//!        │ drain          │ drain                  │ drain: in flight 0, unbind
-//!        └────────────────┴────────────────────────┴──────► done
+//!        ┌──────────────────────── delay (back-off) ◄────────────────────┐
+//!        ▼              ┌─ next address ─┐                               │
+//!     look up ─► gate (one by one) ─► connect ─► TLS, bind ─► bound ─► ended (reported)
+//!        │ drain        │ drain          │ drain                │ drain: in flight 0, unbind
+//!        └──────────────┴────────────────┴──────────────────────┴──────► done
 //! ```
+//!
+//! Names are looked up before the gate, and every address of a name passes it: a slow resolver would bunch the connects that the gate
+//! parted, and a name with many addresses would be many connects for one.
 
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,12 +42,8 @@ pub(crate) async fn keep_session(pool: Rc<Pool>, index: usize) {
     let mut backoff = Backoff::new(pool.config.reconnect, link.index);
     let mut connect = Connect::First;
     let mut host = index;
-    while pass_gate(&pool, link, connect).await {
-        if connect == Connect::Again {
-            pool.reconnects.set(pool.reconnects.get() + 1);
-        }
-        connect = Connect::Again;
-        let end = run_session(&pool, link, host).await;
+    while !pool.draining.get() {
+        let end = run_session(&pool, link, host, &mut connect).await;
         let number = link.number.get();
         let bound_ns = pool.close(link);
         report(&pool, number, &end);
@@ -115,31 +116,28 @@ async fn drain_begins(pool: &Pool, link: &Link) {
 }
 
 /// One connection, from the first SYN to its end.
-async fn run_session(pool: &Pool, link: &Link, host: usize) -> SessionEnd {
-    match open(pool, link, host).await {
+async fn run_session(pool: &Pool, link: &Link, host: usize, turn: &mut Connect) -> SessionEnd {
+    match open(pool, link, host, turn).await {
         Ok(stream) => drive(pool, link, &stream).await,
         Err(end) => end,
     }
 }
 
 /// Connects and queues the bind.
-async fn open(pool: &Pool, link: &Link, host: usize) -> Result<Rc<TcpStream>, SessionEnd> {
+async fn open(
+    pool: &Pool,
+    link: &Link,
+    host: usize,
+    turn: &mut Connect,
+) -> Result<Rc<TcpStream>, SessionEnd> {
     let config = &pool.config;
-    let session_init_ms = config.session_init_ms;
-    let started_ns = pool.clock.mono_ns();
     let host = &config.hosts[host % config.hosts.len()];
     let (name, port) = split_host(host).ok_or_else(|| SessionEnd::Connect {
         source: io::ErrorKind::InvalidInput.into(),
     })?;
-    let connected = timeout(Duration::from_millis(session_init_ms), connect(name, port));
-    let stream = tokio::select! {
-        biased;
-        () = drain_begins(pool, link) => return Err(SessionEnd::Stopped),
-        connected = connected => match connected {
-            Err(_) => return Err(SessionEnd::ConnectTimeout { session_init_ms }),
-            Ok(connected) => connected.map_err(|source| SessionEnd::Connect { source })?,
-        },
-    };
+    let addresses = in_time(pool, link, lookup_host((name, port))).await?;
+    let stream = connect(pool, link, addresses, turn).await?;
+    let started_ns = pool.clock.mono_ns();
     tune(&stream, Duration::from_millis(config.response_timeout_ms))?;
     let stream = Rc::new(stream);
     let tls = pool.tls.as_ref().map(|tls| tls.open(name)).transpose()?;
@@ -155,15 +153,48 @@ async fn open(pool: &Pool, link: &Link, host: usize) -> Result<Rc<TcpStream>, Se
     Ok(stream)
 }
 
-async fn connect(name: &str, port: u16) -> io::Result<TcpStream> {
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in lookup_host((name, port)).await? {
-        match TcpStream::connect(address).await {
+/// Connects to the first of these addresses that takes it.
+async fn connect(
+    pool: &Pool,
+    link: &Link,
+    addresses: impl Iterator<Item = SocketAddr>,
+    turn: &mut Connect,
+) -> Result<TcpStream, SessionEnd> {
+    let mut failed = SessionEnd::Connect {
+        source: io::Error::new(io::ErrorKind::NotFound, "the host has no address"),
+    };
+    for address in addresses {
+        if !pass_gate(pool, link, *turn).await {
+            return Err(SessionEnd::Stopped);
+        }
+        if *turn == Connect::Again {
+            pool.reconnects.set(pool.reconnects.get() + 1);
+        }
+        *turn = Connect::Again;
+        match in_time(pool, link, TcpStream::connect(address)).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
+            Err(SessionEnd::Stopped) => return Err(SessionEnd::Stopped),
+            Err(end) => failed = end,
         }
     }
     Err(failed)
+}
+
+/// A step towards a connection: given up after `session_init_ms`, and when a drain begins.
+async fn in_time<T>(
+    pool: &Pool,
+    link: &Link,
+    step: impl Future<Output = io::Result<T>>,
+) -> Result<T, SessionEnd> {
+    let session_init_ms = pool.config.session_init_ms;
+    tokio::select! {
+        biased;
+        () = drain_begins(pool, link) => Err(SessionEnd::Stopped),
+        done = timeout(Duration::from_millis(session_init_ms), step) => match done {
+            Err(_) => Err(SessionEnd::ConnectTimeout { session_init_ms }),
+            Ok(done) => done.map_err(|source| SessionEnd::Connect { source }),
+        },
+    }
 }
 
 fn session_config(pool: &Pool) -> SessionConfig {
@@ -225,4 +256,53 @@ fn arm(pool: &Pool, link: &Link, alarm: Pin<&mut Sleep>) -> bool {
         live.armed_ns = deadline_ns;
     }
     live.is_blocked()
+}
+
+#[cfg(test)]
+mod tests {
+    use message::CarrierId;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::{CarrierConfig, Credentials, ReconnectConfig};
+
+    #[tokio::test]
+    async fn every_address_of_a_name_passes_the_gate() {
+        const GAP_MS: u64 = 30;
+        // Held and not listened on: connects are refused, and nobody else gets the ports meanwhile.
+        let away = [(); 2].map(|()| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+            socket
+        });
+        let there = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let credentials = Credentials {
+            system_id: "account".into(),
+            password: "secret".into(),
+            system_type: "".into(),
+        };
+        let config = CarrierConfig {
+            reconnect: ReconnectConfig {
+                gap_ms: GAP_MS,
+                ..ReconnectConfig::default()
+            },
+            ..CarrierConfig::new(CarrierId(1), "test", "many.example:2775", credentials)
+        };
+        let pool = Pool::new(config, None, Rc::new(|| {}));
+        let addresses = [
+            away[0].local_addr().unwrap(),
+            away[1].local_addr().unwrap(),
+            there.local_addr().unwrap(),
+        ];
+        let began = Instant::now();
+        let mut turn = Connect::Again;
+        let connected = connect(&pool, &pool.links[0], addresses.into_iter(), &mut turn).await;
+        assert_eq!(connected.unwrap().peer_addr().unwrap(), addresses[2]);
+        assert!(began.elapsed() >= Duration::from_millis(2 * GAP_MS));
+        assert_eq!(pool.reconnects.get(), 3);
+
+        let nothing = connect(&pool, &pool.links[0], [].into_iter(), &mut turn).await;
+        assert!(matches!(nothing, Err(SessionEnd::Connect { .. })));
+        assert_eq!(pool.reconnects.get(), 3, "there was nothing to connect to");
+    }
 }

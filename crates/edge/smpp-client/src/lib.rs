@@ -39,7 +39,9 @@ mod wire;
 pub use clock::Clock;
 pub use config::{
     Addressing, BindMode, CarrierConfig, ClientCertificate, ConfigError, Credentials, HOSTS_MAX,
-    RECEIPT_WINDOW_MAX, ReconnectConfig, SESSIONS_MAX, TlsConfig, TonNpi, WINDOW_SIZE_MAX,
+    PASSWORD_MAX_BYTES, RECEIPT_WINDOW_MAX, ReconnectConfig, SERVICE_TYPE_MAX_BYTES, SESSIONS_MAX,
+    SYSTEM_ID_MAX_BYTES, SYSTEM_TYPE_MAX_BYTES, TIMER_MAX_MS, TlsConfig, TonNpi, WINDOW_SIZE_MAX,
+    split_host,
 };
 pub use connector::{PreparedCarrier, SmppConnector, StartError};
 pub use id_rule::IdRule;

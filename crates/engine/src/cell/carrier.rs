@@ -1,3 +1,5 @@
+//! A carrier as its cell sees it: connector, throttle, shares of the lanes, and how much to claim ahead for it.
+
 use connector::Dispatch;
 use message::{CarrierId, Now};
 use queue::{LaneShare, ShareError};

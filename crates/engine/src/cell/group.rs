@@ -1,3 +1,8 @@
+//! The lanes of one route group.
+//!
+//! Limits: what waits is bounded by intake's credits, what is claimed by [`super::claims`], what is found expired in a turn by
+//! [`EXPIRED_PER_TURN`].
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 

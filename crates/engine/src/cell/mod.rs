@@ -21,8 +21,8 @@
 mod carrier;
 mod claims;
 mod dispatch;
-mod gauges;
 mod group;
+mod latency;
 mod rate;
 #[cfg(test)]
 mod tests;
@@ -36,8 +36,8 @@ use routing::RouteTable;
 
 pub(crate) use carrier::{Carrier, CarrierSetup};
 use dispatch::Candidates;
-pub(crate) use gauges::{LaneLatency, histogram};
 use group::Group;
+pub(crate) use latency::{LaneLatency, histogram};
 
 /// Fewer withdrawals than this are not worth going through the lanes for.
 const SWEEP_ABOVE: usize = 1_024;
@@ -244,7 +244,7 @@ impl Cell {
         })
     }
 
-    /// What the carriers of a group that were bound within the last ten seconds send in ten seconds.
+    /// What the carriers of a group that were bound lately send in the time that an otp lane may hold.
     pub(crate) fn otp_limit(&self, group: RouteGroupId, now: Now) -> u64 {
         let Some(group) = self.groups.iter().find(|known| known.id == group) else {
             return 0;

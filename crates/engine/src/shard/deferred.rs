@@ -6,16 +6,17 @@ use std::sync::Arc;
 use connector::{ReceiptHandle, Verdict};
 use journal::Position;
 use message::{CarrierId, Lane, MessageId, Now, Reason};
-use partition::{CancelVerdict, Change, Effect, Enqueue, MessageView};
+use partition::{CancelVerdict, Change, Effect, Enqueue, InboundView, MessageView};
 use tokio::sync::oneshot;
 
 use super::Shard;
 use crate::caller::{AdmitReply, Refusal};
 use crate::events::Event;
-use crate::inbound::InboundEvent;
 use crate::reply::{Announce, ReplySink, ReplyTo};
 use crate::shared::Life;
 
+/// Most answers and effects, and most events, released in a turn: a turn should stay well under a millisecond.
+const RELEASED_PER_TURN: usize = 256;
 /// A receipt that is not durable after this long is answered with a temporary error, so that the carrier sends it again rather than drop the
 /// session.
 const ACKNOWLEDGE_WITHIN_NS: u64 = 5_000_000_000;
@@ -32,7 +33,7 @@ pub(super) enum Deferred {
     /// Answer a cancellation.
     Cancel(oneshot::Sender<CancelVerdict>, CancelVerdict),
     /// Show an inbound message to watchers.
-    Inbound(Box<InboundEvent>),
+    Inbound(Box<InboundView>),
     /// Answer the acknowledgement of an inbound message.
     InboundDone(oneshot::Sender<bool>, MessageId, bool),
 }
@@ -84,16 +85,20 @@ impl DeferredQueue {
     /// Answers the submissions that will not become durable in this run. Whether they were kept is only known after the next start, so the
     /// answer asks for a repeat, which an idempotency key makes harmless.
     pub(super) fn refuse_rest(&mut self, life: Life) {
-        let reason = match life {
-            Life::Failed => Reason::JournalFailed,
-            Life::Starting | Life::Open | Life::Draining | Life::Stopped => Reason::Draining,
-        };
+        let reason = life.refuses().unwrap_or(Reason::Draining);
         for (_, deferred) in self.waiting.drain(..) {
             if let Deferred::Reply(to, _, _, _) = deferred {
                 let _ = to.sink.put(to.tag, Err(Refusal::of(reason)));
                 to.sink.announce();
             }
         }
+    }
+
+    /// Whether something could be released in another turn at once.
+    pub(super) fn has_durable(&self, durable: Position) -> bool {
+        let waits = |front: Option<Position>| front.is_some_and(|position| position <= durable);
+        waits(self.waiting.front().map(|(position, _)| *position))
+            || waits(self.events.front().map(|(position, _)| *position))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -124,9 +129,13 @@ impl Shard {
                 carrier.note_commit();
             }
         }
-        while let Some((position, _)) = self.deferred.waiting.front()
-            && *position <= durable
-        {
+        for _ in 0..RELEASED_PER_TURN {
+            let Some((position, _)) = self.deferred.waiting.front() else {
+                break;
+            };
+            if *position > durable {
+                break;
+            }
             if let Some((_, deferred)) = self.deferred.waiting.pop_front() {
                 self.release(deferred, now);
             }
@@ -154,7 +163,7 @@ impl Shard {
                 // The client may have gone; the cancellation stands.
                 let _ = answer.send(verdict);
             }
-            Deferred::Inbound(event) => self.shared.inbound.add(*event),
+            Deferred::Inbound(view) => self.shared.inbound.add(*view),
             Deferred::InboundDone(answer, id, known) => {
                 self.shared.inbound.remove(id);
                 let _ = answer.send(known);
@@ -178,9 +187,13 @@ impl Shard {
     }
 
     fn release_events(&mut self, durable: Position) {
-        while let Some((position, _)) = self.deferred.events.front()
-            && *position <= durable
-        {
+        for _ in 0..RELEASED_PER_TURN {
+            let Some((position, _)) = self.deferred.events.front() else {
+                break;
+            };
+            if *position > durable {
+                break;
+            }
             if let Some((_, event)) = self.deferred.events.pop_front() {
                 self.deferred.released.push(event);
             }
@@ -214,20 +227,5 @@ fn event_of(view: &MessageView, change: &Change) -> Event {
         config_version: view.config_version,
         carrier: change.carrier,
         context: view.context.clone(),
-    }
-}
-
-/// What watchers see of a kept inbound message.
-pub(super) fn inbound_event(view: &partition::InboundView) -> InboundEvent {
-    InboundEvent {
-        position: 0,
-        id: view.id,
-        carrier: view.carrier,
-        from: view.from.clone(),
-        to: view.to.clone(),
-        text: view.text.clone(),
-        octets: view.octets.clone(),
-        data_coding: view.data_coding,
-        received_ms: view.received_ms,
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! carrier id known ──► the segment that awaits it
+//! id of a message that is done with ──► a repeat: kept as an early receipt, in case the carrier uses its ids again, but by id only
 //! not known ──► exactly one uncertain attempt fits carrier, sender, recipient ──► that attempt, by address
-//!          └──► kept as an early receipt until its response comes or its time is over
+//!          └──► kept as an early receipt until its response comes, an attempt becomes uncertain that alone fits its addresses, or its
+//!               time is over
 //! no id at all ──► by address, else an orphan: counted and answered, since sending it again would not help
 //! ```
 
 use connector::{Receipt, ReceiptHandle, Verdict};
 use message::{CarrierId, CarrierMessageId, Now, Payload, SegmentRef};
 use partition::{Event, Matched, ReceiptReport};
-use receipts::{EarlyReceipt, Expectations, UncertainAttempts};
+use receipts::{Expectations, SettledIds, UncertainAttempts, address_hash};
 
 use super::{Shard, ShardFailure};
 
@@ -19,6 +21,7 @@ use super::{Shard, ShardFailure};
 pub(super) struct Evidence {
     expectations: Expectations,
     uncertain: UncertainAttempts,
+    settled: SettledIds,
 }
 
 impl Evidence {
@@ -33,6 +36,14 @@ impl Evidence {
         segment: SegmentRef,
     ) {
         self.expectations.forget(carrier, id, segment);
+        self.note_settled(carrier, id);
+    }
+
+    /// The id named a message that is done with: what comes under it is about no other.
+    pub(super) fn note_settled(&mut self, carrier: CarrierId, id: &CarrierMessageId) {
+        if !id.as_bytes().is_empty() {
+            self.settled.add(carrier, id);
+        }
     }
 
     pub(super) fn doubt(&mut self, carrier: CarrierId, segment: SegmentRef, payload: &Payload) {
@@ -47,6 +58,33 @@ impl Evidence {
             .remove(carrier, &digits, payload.sender.as_str(), segment);
     }
 
+    /// The segment that a receipt is about, and how that is known.
+    fn find(&mut self, carrier: CarrierId, receipt: &Receipt) -> (Option<SegmentRef>, Matched) {
+        let id = &receipt.carrier_message_id;
+        if let Some(segment) = self.expectations.find(carrier, id) {
+            return (Some(segment), Matched::ById);
+        }
+        let may_settle = !self.uncertain.is_empty() && receipt.state.is_final();
+        if !may_settle || self.settled.contains(carrier, id) {
+            return (None, Matched::ByAddress);
+        }
+        let (recipient, sender) = (&receipt.recipient, &receipt.sender);
+        let found = self.uncertain.only_match(carrier, recipient, sender);
+        if found.is_some() {
+            self.note_settled(carrier, id);
+        }
+        (found, Matched::ByAddress)
+    }
+
+    /// Whom an early receipt is about, 0 when it does not say or must not be found by it.
+    fn address_of(&self, carrier: CarrierId, receipt: &Receipt) -> u64 {
+        match (&*receipt.recipient, &*receipt.sender) {
+            ("", _) | (_, "") => 0,
+            _ if self.settled.contains(carrier, &receipt.carrier_message_id) => 0,
+            (recipient, sender) => address_hash(carrier, recipient, sender),
+        }
+    }
+
     pub(super) fn awaited(&self) -> usize {
         self.expectations.len()
     }
@@ -56,35 +94,60 @@ impl Evidence {
     }
 }
 
-/// The events that hand early receipts over to the message they belong to.
-pub(super) fn hand_over(
-    carrier: CarrierId,
-    id: &CarrierMessageId,
-    segment: SegmentRef,
-    receipts: Vec<EarlyReceipt>,
-    keeper: usize,
-) -> Vec<(usize, Event)> {
-    let owner = usize::from(segment.message.partition());
-    let mut events: Vec<_> = receipts
-        .into_iter()
-        .map(|early| {
+impl Shard {
+    /// Hands the early receipts of an id over to the message they belong to, as later decisions of this turn.
+    pub(super) fn hand_over(
+        &mut self,
+        (keeper, carrier, id): (usize, CarrierId, CarrierMessageId),
+        segment: SegmentRef,
+        matched: Matched,
+    ) {
+        let owner = usize::from(segment.message.partition());
+        for early in self.partitions[keeper].take_early(carrier, &id) {
             let report = ReceiptReport {
                 segment,
                 carrier,
                 carrier_message_id: id.clone(),
                 state: early.state,
                 error: early.error,
-                matched: Matched::ById,
+                matched,
             };
-            (owner, Event::Receipt(report))
-        })
-        .collect();
-    let id = id.clone();
-    events.push((keeper, Event::EarlyReceiptLeaves { carrier, id }));
-    events
-}
+            self.followups.push_back((owner, Event::Receipt(report)));
+        }
+        let leaves = Event::EarlyReceiptLeaves { carrier, id };
+        self.followups.push_back((keeper, leaves));
+    }
 
-impl Shard {
+    /// An attempt has become uncertain. Its receipt may have come long before, while it was merely unanswered; as one that comes now it
+    /// counts if it can be about nothing else: no other uncertain message and no other early receipt has these addresses.
+    pub(super) fn seek_early(
+        &mut self,
+        carrier: CarrierId,
+        segment: SegmentRef,
+        payload: &Payload,
+    ) {
+        let digits = payload.recipient.digits();
+        let sender = payload.sender.as_str();
+        let uncertain = &self.evidence.uncertain;
+        if uncertain.only_match(carrier, &digits, sender).is_none() {
+            return;
+        }
+        let address = address_hash(carrier, &digits, sender);
+        let since_ms = segment.message.made_at_ms();
+        let mut fitting = Vec::new();
+        for (keeper, partition) in self.partitions.iter().enumerate() {
+            let ids = partition.early_at(address, since_ms).take(2);
+            fitting.extend(ids.map(|(carrier, id)| (keeper, *carrier, id.clone())));
+        }
+        if let (Some(found), true) = (fitting.pop(), fitting.is_empty()) {
+            if let Some(metrics) = self.shared.metrics.carrier(carrier) {
+                metrics.by_address.increment(1);
+            }
+            self.evidence.note_settled(found.1, &found.2);
+            self.hand_over(found, segment, Matched::ByAddress);
+        }
+    }
+
     pub(super) fn take_receipt(
         &mut self,
         carrier: CarrierId,
@@ -94,23 +157,7 @@ impl Shard {
     ) -> Result<(), ShardFailure> {
         let metrics = self.shared.metrics.carrier(carrier);
         let named = !receipt.carrier_message_id.as_bytes().is_empty();
-        let by_id = named
-            .then(|| {
-                self.evidence
-                    .expectations
-                    .find(carrier, &receipt.carrier_message_id)
-            })
-            .flatten();
-        let by_address = || {
-            let uncertain = &self.evidence.uncertain;
-            (!uncertain.is_empty() && receipt.state.is_final())
-                .then(|| uncertain.only_match(carrier, &receipt.recipient, &receipt.sender))
-                .flatten()
-        };
-        let (segment, matched) = match by_id {
-            Some(segment) => (Some(segment), Matched::ById),
-            None => (by_address(), Matched::ByAddress),
-        };
+        let (segment, matched) = self.evidence.find(carrier, &receipt);
         if let Some(metrics) = metrics {
             match (segment, matched, named) {
                 (Some(_), Matched::ById, _) => metrics.matched.increment(1),
@@ -136,11 +183,13 @@ impl Shard {
             }
             None if named => {
                 let at = self.partition_of_receipt(carrier, &receipt.carrier_message_id);
+                let address = self.evidence.address_of(carrier, &receipt);
                 let early = Event::EarlyReceipt {
                     carrier,
                     id: receipt.carrier_message_id,
                     state: receipt.state,
                     error: receipt.error,
+                    address,
                 };
                 (at, early)
             }

@@ -12,7 +12,7 @@
 //! Nothing here waits: the loop around it (see [`run`]) sleeps until a ring, the journal, a connector or a time calls for another turn.
 //!
 //! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
-//! most [`INTAKE_PER_TURN`] submissions, [`EVENTS_PER_TURN`] events of connectors and [`DUE_PER_TURN`] deadlines of a partition.
+//! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events of connectors and [`DUE_PER_TURN`] deadlines of a partition.
 
 mod deferred;
 mod evidence;
@@ -25,20 +25,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use connector::{ConnectorEvent, Dispatch, InboundMessage, ReceiptHandle, Verdict};
+use connector::{ConnectorEvent, Dispatch, ReceiptHandle, Verdict};
 use hdrhistogram::Histogram;
 use journal::{Append, Appender, Position, WrittenLog};
-use message::{CarrierId, MessageId, Now, stable_hash};
+use message::{CarrierId, InboundMessage, MessageId, Now, stable_hash};
 use partition::record::RECORD_VERSION;
 use partition::{
-    Answer, Decision, Due, Effect, Enqueue, Event, InboundArrived, OutcomeReport, Partition,
-    Record, Timing,
+    Answer, Decision, Due, Effect, Enqueue, Event, InboundArrived, Matched, OutcomeReport,
+    Partition, Record, Timing,
 };
 use queue::Amount;
 
 use crate::cell::{Cell, Wishes, WrittenFailed, WrittenSink};
 use crate::control::Control;
-use crate::inbound::InboundEvent;
 use crate::intake::IntakeItem;
 use crate::shared::{Life, Shared};
 use deferred::{Deferred, DeferredQueue};
@@ -50,9 +49,11 @@ pub(crate) use run::run;
 
 /// Most submissions taken in a turn. Small, because an otp that became first waits for the turn to end: a turn should stay well under a
 /// millisecond.
-const INTAKE_PER_TURN: usize = 128;
+const INTAKE_PER_TURN: usize = 32;
+/// Most requests about single messages taken in a turn.
+const REQUESTS_PER_TURN: usize = 128;
 /// Most events of connectors handled in a turn, for the same reason.
-const EVENTS_PER_TURN: usize = 256;
+const EVENTS_PER_TURN: usize = 64;
 /// Most deadlines of one partition handled in a turn.
 const DUE_PER_TURN: usize = 256;
 /// Journal room that any decision needs.
@@ -102,7 +103,7 @@ impl Shard {
         self.grant_wishes(now)?;
         self.journal.commit();
         self.housekeeping(now)?;
-        Ok(busy || sent)
+        Ok(busy || sent || self.deferred.has_durable(self.durable))
     }
 
     /// Lets a partition decide, appends and applies its records, and sees to the effects. Returns the answer and the position that makes it valid.
@@ -202,9 +203,7 @@ impl Shard {
             } => {
                 let early = self.partition_of_receipt(carrier, &id);
                 if self.partitions[early].has_early(carrier, &id) {
-                    let receipts = self.partitions[early].early(carrier, &id);
-                    self.followups
-                        .extend(evidence::hand_over(carrier, &id, segment, receipts, early));
+                    self.hand_over((early, carrier, id.clone()), segment, Matched::ById);
                 }
                 self.evidence.expect(carrier, id, segment);
             }
@@ -219,6 +218,7 @@ impl Shard {
                 payload,
             } => {
                 self.evidence.doubt(carrier, segment, &payload);
+                self.seek_early(carrier, segment, &payload);
             }
             Effect::Certain {
                 carrier,
@@ -324,18 +324,13 @@ impl Shard {
         inbound: InboundMessage,
         now: Now,
     ) -> Result<(), ShardFailure> {
-        let at = self.place(stable_hash(&[
+        let at = self.partition_of_hash(stable_hash(&[
             &carrier.0.to_be_bytes(),
             inbound.from.as_bytes(),
         ]));
-        let kept = inbound.clone();
         let arrived = InboundArrived {
             carrier,
-            from: inbound.from,
-            to: inbound.to,
-            text: inbound.text,
-            octets: inbound.octets,
-            data_coding: inbound.data_coding,
+            message: inbound,
             random: self.shared.random(),
         };
         let (answer, position) = self.decide(at, Event::Inbound(Box::new(arrived)), now)?;
@@ -343,19 +338,10 @@ impl Shard {
             if let Some(metrics) = self.shared.metrics.carrier(carrier) {
                 metrics.inbound.increment(1);
             }
-            let event = InboundEvent {
-                position: 0,
-                id,
-                carrier,
-                from: kept.from,
-                to: kept.to,
-                text: kept.text,
-                octets: kept.octets,
-                data_coding: kept.data_coding,
-                received_ms: now.wall_ms,
-            };
-            self.deferred
-                .push(position, Deferred::Inbound(Box::new(event)));
+            if let Some(view) = self.partitions[at].find_inbound(id) {
+                let show = Deferred::Inbound(Box::new(view.clone()));
+                self.deferred.push(position, show);
+            }
             self.deferred.acknowledge(position, carrier, handle, now);
         } else {
             self.cell
@@ -422,10 +408,14 @@ impl Shard {
     }
 
     fn partition_of_receipt(&self, carrier: CarrierId, id: &message::CarrierMessageId) -> usize {
-        self.place(stable_hash(&[&carrier.0.to_be_bytes(), id.as_bytes()]))
+        self.partition_of_hash(stable_hash(&[&carrier.0.to_be_bytes(), id.as_bytes()]))
     }
 
-    fn place(&self, hash: u64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a remainder is below the number of partitions, which is a usize"
+    )]
+    fn partition_of_hash(&self, hash: u64) -> usize {
         (hash % self.partitions.len() as u64) as usize
     }
 

@@ -25,6 +25,7 @@ use crate::shared::Shared;
 
 /// The engine's own record: who wrote what follows.
 pub(super) const OPENED_KIND: u8 = 1;
+const _: () = assert!(OPENED_KIND < partition::record::KIND_MIN);
 
 /// Why a shard could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -252,12 +253,11 @@ impl Shard {
                 partition.derived(id, &mut facts);
             }
             live.extend(ids);
-            for view in partition.inbound() {
-                self.shared
-                    .inbound
-                    .add(super::deferred::inbound_event(view));
+            for (carrier, id) in partition.settled_ids() {
+                self.evidence.note_settled(carrier, id);
             }
         }
+        self.restore_inbound();
         for fact in facts {
             self.restore_fact(fact);
         }
@@ -274,6 +274,16 @@ impl Shard {
         }
         tracing::info!(live = count, "journal replayed");
         Ok(())
+    }
+
+    /// Shows what no client has acknowledged to watchers again, in the order in which it came to the engine, not to each partition.
+    fn restore_inbound(&self) {
+        let partitions = self.partitions.iter();
+        let mut waiting: Vec<_> = partitions.flat_map(Partition::inbound).collect();
+        waiting.sort_unstable_by_key(|(position, _)| *position);
+        for (_, view) in waiting {
+            self.shared.inbound.add(view.clone());
+        }
     }
 
     fn restore_fact(&mut self, fact: Derived) {

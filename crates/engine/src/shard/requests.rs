@@ -1,11 +1,11 @@
 //! What the outside asks for: submissions from the intake ring, requests about single messages from the control ring.
 
 use journal::Append as _;
-use message::{Now, stable_hash};
+use message::{Now, Reason, stable_hash};
 use partition::{Answer, CancelVerdict, Event};
 
 use super::deferred::Deferred;
-use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, Shard, ShardFailure};
+use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, REQUESTS_PER_TURN, Shard, ShardFailure};
 use crate::caller::{Admission, Refusal};
 use crate::control::Control;
 use crate::intake::IntakeItem;
@@ -17,10 +17,15 @@ impl Shard {
         }
         let mut arrivals = std::mem::take(&mut self.arrivals);
         let taken = self.shared.intake.drain(INTAKE_PER_TURN, &mut arrivals);
-        self.shared.intake_space.notify_waiters();
-        for item in arrivals.drain(..) {
-            self.admit(item, now)?;
+        self.shared.ring_space.notify_waiters();
+        let mut coming = arrivals.drain(..);
+        let admitted = coming.try_for_each(|item| self.admit(item, now));
+        if admitted.is_err() {
+            // Answered with the rest when the shard ends, which it does now.
+            self.arrivals.extend(coming);
+            return admitted.map(|()| false);
         }
+        drop(coming);
         self.arrivals = arrivals;
         Ok(taken == INTAKE_PER_TURN)
     }
@@ -35,8 +40,14 @@ impl Shard {
         let (lane, group, tenant) = (admit.lane, admit.group, admit.tenant);
         let digits = admit.submission.recipient.digits();
         let key = admit.submission.recipient_key.as_deref().unwrap_or(&digits);
-        let at = self.place(stable_hash(&[&tenant.0.to_be_bytes(), key.as_bytes()]));
-        let (answer, position) = self.decide(at, Event::Admit(admit), now)?;
+        let at = self.partition_of_hash(stable_hash(&[&tenant.0.to_be_bytes(), key.as_bytes()]));
+        let (answer, position) = match self.decide(at, Event::Admit(admit), now) {
+            Ok(decided) => decided,
+            Err(failure) => {
+                reply.refuse(Refusal::of(Reason::JournalFailed));
+                return Err(failure);
+            }
+        };
         let outcome = match answer {
             Answer::Admitted(id) => {
                 self.shared.metrics.admitted[lane.index()].increment(1);
@@ -79,7 +90,10 @@ impl Shard {
             return Ok(false);
         }
         let mut requests = std::mem::take(&mut self.requests);
-        self.shared.control.drain(INTAKE_PER_TURN, &mut requests);
+        let taken = self.shared.control.drain(REQUESTS_PER_TURN, &mut requests);
+        if taken > 0 {
+            self.shared.ring_space.notify_waiters();
+        }
         for request in requests.drain(..) {
             match request {
                 Control::Find { tenant, id, answer } => {
@@ -119,6 +133,6 @@ impl Shard {
             }
         }
         self.requests = requests;
-        Ok(false)
+        Ok(taken == REQUESTS_PER_TURN)
     }
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::FileJournal;
-use message::{Now, Reason};
+use message::Now;
 use queue::Sleep;
 
 use super::{OpenError, Shard, ShardFailure};
-use crate::caller::Refusal;
 use crate::config::ConnectorFactory;
-use crate::intake::IntakeItem;
 use crate::shared::{Life, Shared};
 
 /// The longest sleep: gauges, deadlines and retention want a turn now and then.
@@ -120,23 +118,9 @@ impl Shard {
 
     /// Answers whoever still waits: nothing more will happen here.
     fn refuse_rest(&mut self) {
-        let mut arrivals = Vec::new();
-        self.shared.intake.drain(usize::MAX, &mut arrivals);
-        for IntakeItem {
-            admit, reply, held, ..
-        } in arrivals
-        {
-            self.shared.scopes(admit.lane).release(held);
-            // Woken whatever was announced before: this is the last answer.
-            let _ = reply
-                .sink
-                .put(reply.tag, Err(Refusal::of(Reason::Draining)));
-            reply.sink.announce();
-        }
+        self.shared.refuse_items(std::mem::take(&mut self.arrivals));
         self.deferred.refuse_rest(self.shared.life());
-        // Dropping a request drops its answer's sender, which its receiver notices.
-        let mut requests = Vec::new();
-        self.shared.control.drain(usize::MAX, &mut requests);
+        self.shared.refuse_left_over();
     }
 }
 

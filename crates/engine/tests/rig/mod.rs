@@ -43,6 +43,10 @@ pub(crate) enum Answer {
     Deliver,
     /// Takes it; its receipt comes before the answer.
     DeliverEarly,
+    /// Delivers it and sends the receipt; its answer is lost.
+    DeliverUnanswered,
+    /// Says nothing about it, and sends the receipt of the very first segment again.
+    RepeatFirst,
     /// Says nothing.
     Silence,
     /// Asks to slow down.
@@ -76,13 +80,12 @@ impl Connector for Scripted {
     fn submit(&mut self, batch: &mut Vec<Dispatch>, now: Now) {
         for dispatch in batch.drain(..) {
             let answer = self.script.answers.lock().unwrap().pop_front();
-            let number = {
+            let (number, first) = {
                 let mut seen = self.script.seen.lock().unwrap();
                 seen.push(dispatch.clone());
-                seen.len()
+                (seen.len(), seen[0].clone())
             };
-            let id =
-                CarrierMessageId::new(format!("{number}-{}", dispatch.segment.message).as_bytes());
+            let id = id_of(number, &dispatch);
             let outcome = |outcome| ConnectorEvent::Outcome {
                 segment: dispatch.segment,
                 session: dispatch.session,
@@ -94,7 +97,7 @@ impl Connector for Scripted {
             let taken = outcome(Outcome::Submitted {
                 carrier_message_id: id.clone(),
             });
-            let receipt = ConnectorEvent::Receipt {
+            let receipt_of = |id, dispatch: &Dispatch| ConnectorEvent::Receipt {
                 handle: ReceiptHandle {
                     session: dispatch.session,
                     sequence: u32::try_from(number).unwrap(),
@@ -103,14 +106,17 @@ impl Connector for Scripted {
                     carrier_message_id: id,
                     state: ReceiptState::Delivered,
                     error: "".into(),
-                    recipient: "".into(),
-                    sender: "".into(),
+                    recipient: (*dispatch.payload.recipient.digits()).into(),
+                    sender: dispatch.payload.sender.as_str().into(),
                 },
             };
+            let receipt = receipt_of(id, &dispatch);
             let mut events = self.events.borrow_mut();
             match answer.unwrap_or(Answer::Deliver) {
                 Answer::Deliver => events.extend([taken, receipt]),
                 Answer::DeliverEarly => events.extend([receipt, taken]),
+                Answer::DeliverUnanswered => events.push(receipt),
+                Answer::RepeatFirst => events.push(receipt_of(id_of(1, &first), &first)),
                 Answer::Silence => {}
                 Answer::Throttle => events.push(outcome(Outcome::Throttled)),
             }
@@ -143,6 +149,11 @@ impl Connector for Scripted {
             ..ConnectorStatus::default()
         }
     }
+}
+
+/// What the carrier calls the segment that came to it as number `number`.
+fn id_of(number: usize, dispatch: &Dispatch) -> CarrierMessageId {
+    CarrierMessageId::new(format!("{number}-{}", dispatch.segment.message).as_bytes())
 }
 
 /// A data directory that goes with the test.

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn intake_refusals_have_a_code_of_the_callers_and_nothing_else_does() {
         for reason in ALL_REASONS {
-            let refuses = (100..200).contains(&reason.number());
+            let refuses = reason.is_refusal();
             let status = status(&refusal(*reason));
             assert_eq!(status.code() == Code::Internal, !refuses, "{reason}");
             let details = status.get_error_details();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Event, Handle, InboundEvent, MessageView};
+use engine::{Event, Handle, InboundView, MessageView};
 use message::{CarrierId, MessageState};
 use tonic::{Code, Status};
 
@@ -58,16 +58,17 @@ pub(crate) fn view(view: MessageView, engine: &Handle) -> v1::MessageView {
 }
 
 /// A message from a person.
-pub(crate) fn inbound(event: &InboundEvent, engine: &Handle) -> v1::InboundMessage {
+pub(crate) fn inbound(view: &InboundView, engine: &Handle) -> v1::InboundMessage {
+    let message = &view.message;
     v1::InboundMessage {
-        id: id_text(event.id),
-        carrier: carrier_name(Some(event.carrier), engine),
-        from: event.from.clone().into(),
-        to: event.to.clone().into(),
-        text: event.text.clone().into(),
-        octets: event.octets.clone(),
-        data_coding: u32::from(event.data_coding),
-        received_at: Some(timestamp(event.received_ms)),
+        id: id_text(view.id),
+        carrier: carrier_name(Some(view.carrier), engine),
+        from: message.from.clone().into(),
+        to: message.to.clone().into(),
+        text: message.text.clone().into(),
+        octets: message.octets.clone(),
+        data_coding: u32::from(message.data_coding),
+        received_at: Some(timestamp(view.received_ms)),
     }
 }
 
@@ -77,15 +78,15 @@ pub(crate) fn state_number(state: MessageState) -> i32 {
 }
 
 /// A resume position: which run of the engine, and where in it. Opaque to clients.
-pub(crate) fn position_text(boot: u64, position: u64) -> String {
-    format!("{boot:016x}{position:016x}")
+pub(crate) fn position_text(run_id: u64, position: u64) -> String {
+    format!("{run_id:016x}{position:016x}")
 }
 
 /// The position a client hands back; none when it sends none.
 ///
 /// # Errors
 /// INVALID_ARGUMENT when it is not a position, OUT_OF_RANGE when it is of an earlier run.
-pub(crate) fn parse_position(boot: u64, text: &str) -> Result<Option<u64>, Status> {
+pub(crate) fn parse_position(run_id: u64, text: &str) -> Result<Option<u64>, Status> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -103,8 +104,8 @@ pub(crate) fn parse_position(boot: u64, text: &str) -> Result<Option<u64>, Statu
         clippy::cast_possible_truncation,
         reason = "the two halves of the position"
     )]
-    let (of_boot, position) = ((parsed >> 64) as u64, parsed as u64);
-    if of_boot == boot {
+    let (of_run, position) = ((parsed >> 64) as u64, parsed as u64);
+    if of_run == run_id {
         Ok(Some(position))
     } else {
         Err(answer::failure(
@@ -116,13 +117,13 @@ pub(crate) fn parse_position(boot: u64, text: &str) -> Result<Option<u64>, Statu
 }
 
 /// A position that has been overwritten.
-pub(crate) fn position_lost(boot: u64, oldest: u64) -> Status {
+pub(crate) fn position_lost(run_id: u64, oldest: u64) -> Status {
     answer::failure(
         Code::OutOfRange,
         "POSITION_LOST",
         format!(
             "events before position {} are gone (the watcher was too slow, or resumed too late): watch again from there or without a position, and ask Get for the rest",
-            position_text(boot, oldest)
+            position_text(run_id, oldest)
         ),
     )
 }

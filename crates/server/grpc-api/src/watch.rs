@@ -28,14 +28,14 @@ pub(crate) fn start(
     call: LongCall,
     request: v1::WatchRequest,
 ) -> Result<Responses<v1::WatchResponse>, Status> {
-    let boot = call.engine.boot();
-    let from = progress::parse_position(boot, &request.resume_position)?;
+    let run_id = call.engine.run_id();
+    let from = progress::parse_position(run_id, &request.resume_position)?;
     let resume_position = request.resume_position.clone();
     let filter = Filter::new(request, call.caller.caller.tenant, call.caller.caller.id)?;
     let watcher = call
         .engine
         .watch(from)
-        .map_err(|PositionLost { oldest }| progress::position_lost(boot, oldest))?;
+        .map_err(|PositionLost { oldest }| progress::position_lost(run_id, oldest))?;
 
     let (out, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
     let in_place = v1::WatchResponse {
@@ -45,7 +45,7 @@ pub(crate) fn start(
     out.try_send(Ok(in_place))
         .expect("the channel is new and holds more than one");
     let watch = Watch {
-        boot,
+        run_id,
         call,
         filter,
         out,
@@ -56,7 +56,7 @@ pub(crate) fn start(
 }
 
 struct Watch {
-    boot: u64,
+    run_id: u64,
     call: LongCall,
     filter: Filter,
     out: Out,
@@ -77,7 +77,7 @@ impl Watch {
                     Ok(()) => if self.forward(&mut events).await.is_err() {
                         return;
                     },
-                    Err(PositionLost { oldest }) => break progress::position_lost(self.boot, oldest),
+                    Err(PositionLost { oldest }) => break progress::position_lost(self.run_id, oldest),
                 },
                 () = self.out.closed() => return,
                 () = &mut closing => break answer::failure(
@@ -110,7 +110,7 @@ impl Watch {
             let response = v1::WatchResponse {
                 events: passed,
                 // The engine resumes at a position, so this is the one after.
-                resume_position: progress::position_text(self.boot, last.position + 1),
+                resume_position: progress::position_text(self.run_id, last.position + 1),
             };
             self.out.send(Ok(response)).await?;
         }

@@ -18,6 +18,11 @@ mod sim;
 mod watch;
 mod wiring;
 
+/// The shard frees on one thread what the front doors allocated on others, for every message. The system's allocator spent a third of the
+/// shard's time on that; this one is measured in docs/benchmarks.md. Only the binary may choose, never a library.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }

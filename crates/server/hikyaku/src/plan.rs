@@ -6,10 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
 use ::connector::Connector;
-use engine::{
-    ConnectorFactory, EngineConfig, Limits, OnUncertain, PartitionLimits, Policy, RetryPolicy,
-    TenantConfig,
-};
+use engine::{ConnectorFactory, EngineConfig, Limits, PartitionLimits, Policy, TenantConfig};
 use grpc_api::{
     CallerDirectory, CallerDirectoryError, CallerEntry, InboundAccess, ServerOptions, StreamLimits,
 };
@@ -189,16 +186,8 @@ fn fullest_share(whole: u64, partitions: u64) -> usize {
 
 fn policy(carrier: &effective::Carrier) -> Policy {
     Policy {
-        retry: RetryPolicy {
-            attempts_max: carrier.retry.attempts_max,
-            delay_ms: carrier.retry.delay_ms,
-            delay_max_ms: carrier.retry.delay_max_ms,
-        },
-        on_uncertain: carrier.uncertain.map(|rule| match rule.action {
-            effective::OnUncertain::ResendOnce => OnUncertain::ResendOnce,
-            effective::OnUncertain::AwaitReceipt => OnUncertain::AwaitReceipt,
-            effective::OnUncertain::Fail => OnUncertain::Fail,
-        }),
+        retry: carrier.retry,
+        on_uncertain: carrier.uncertain.map(|rule| rule.action),
         uncertain_after_ms: carrier.uncertain.map(|rule| rule.after_ms),
         uncertain_deadline_ms: carrier.uncertain_deadline_ms,
         receipt_deadline_ms: carrier.receipt_deadline_ms,
@@ -275,10 +264,7 @@ fn sessions(carrier: &effective::Carrier) -> smpp_client::CarrierConfig {
         carrier: CarrierId::of(&carrier.name),
         name: carrier.name.as_str().into(),
         hosts: carrier.hosts.clone(),
-        bind: match carrier.bind {
-            effective::BindMode::Transceiver => smpp_client::BindMode::Transceiver,
-            effective::BindMode::TransmitterReceiver => smpp_client::BindMode::TransmitterReceiver,
-        },
+        bind: carrier.bind,
         sessions: carrier.sessions,
         receiver_sessions: carrier.receiver_sessions,
         credentials: smpp_client::Credentials {
@@ -291,9 +277,9 @@ fn sessions(carrier: &effective::Carrier) -> smpp_client::CarrierConfig {
         response_timeout_ms: carrier.timers.response_timeout_ms,
         enquire_link_ms: carrier.timers.enquire_link_ms,
         session_init_ms: carrier.timers.session_init_ms,
-        tls: carrier.tls.as_ref().map(tls),
-        message_id_response: id_rule(carrier.message_id_response),
-        message_id_receipt: id_rule(carrier.message_id_receipt),
+        tls: carrier.tls.clone(),
+        message_id_response: carrier.message_id_response,
+        message_id_receipt: carrier.message_id_receipt,
         stamp_tlv: carrier.stamp_tlv,
         reconnect: smpp_client::ReconnectConfig {
             min_ms: reconnect.min_ms,
@@ -304,41 +290,8 @@ fn sessions(carrier: &effective::Carrier) -> smpp_client::CarrierConfig {
             // Two engines must not come back in step after an outage of the carrier they share.
             seed: RandomState::new().hash_one(&carrier.name),
         },
-        addressing: addressing(carrier.addressing),
+        addressing: carrier.addressing,
         service_type: carrier.service_type.as_str().into(),
-    }
-}
-
-fn tls(tls: &effective::CarrierTls) -> smpp_client::TlsConfig {
-    let identity = tls.identity.as_ref();
-    smpp_client::TlsConfig {
-        ca_file: tls.ca.clone(),
-        server_name: tls.server_name.clone(),
-        client_certificate: identity.map(|identity| smpp_client::ClientCertificate {
-            certificate_file: identity.certificate.clone(),
-            key_file: identity.key.clone(),
-        }),
-    }
-}
-
-fn id_rule(rule: effective::IdRule) -> smpp_client::IdRule {
-    match rule {
-        effective::IdRule::AsIs => smpp_client::IdRule::AsIs,
-        effective::IdRule::Hex => smpp_client::IdRule::Hex,
-        effective::IdRule::Dec => smpp_client::IdRule::Dec,
-    }
-}
-
-fn addressing(addressing: effective::Addressing) -> smpp_client::Addressing {
-    let of = |given: effective::TonNpi| smpp_client::TonNpi {
-        ton: given.ton,
-        npi: given.npi,
-    };
-    smpp_client::Addressing {
-        alphanumeric: of(addressing.alphanumeric),
-        short_code: of(addressing.short_code),
-        long_number: of(addressing.long_number),
-        recipient: of(addressing.recipient),
     }
 }
 

@@ -152,6 +152,7 @@ fn line(before: &Snapshot, now: &Snapshot) -> String {
         now.receipts_planned,
     );
     for (count, word) in [
+        (now.inbound_acked, "from handsets"),
         (now.throttled, "throttled"),
         (now.rejected, "rejected"),
         (now.connections_dropped, "dropped"),
@@ -193,6 +194,10 @@ fn print_report(report: &Report, json: bool) -> io::Result<()> {
         ("  acknowledged", counts.receipts_acked),
         ("  sent again", counts.receipts_resent),
         ("  outstanding", counts.receipts_outstanding),
+        ("from handsets", counts.inbound_queued),
+        ("  acknowledged", counts.inbound_acked),
+        ("  sent again", counts.inbound_resent),
+        ("  outstanding", counts.inbound_outstanding),
         ("binds", counts.binds),
         ("connections dropped", counts.connections_dropped),
     ];

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connector::{
-    Connector, ConnectorEvent, ConnectorStatus, Dispatch, InboundMessage, Receipt, ReceiptHandle,
-    SessionNo, Slot, Verdict,
+    Connector, ConnectorEvent, ConnectorStatus, Dispatch, Receipt, ReceiptHandle, SessionNo, Slot,
+    Verdict,
 };
 use engine::{
     Caller, CarrierConfig, Engine, EngineConfig, Life, Limits, TenantConfig, VALID_FOR_MS,
@@ -17,7 +17,9 @@ use grpc_api::{
     CallerDirectory, CallerEntry, InboundAccess, ServeError, ServerOptions, Service, StreamLimits,
     v1,
 };
-use message::{CallerId, CarrierMessageId, LANES, Now, Outcome, ReceiptState, Slug, TenantId};
+use message::{
+    CallerId, CarrierMessageId, InboundMessage, LANES, Now, Outcome, ReceiptState, Slug, TenantId,
+};
 use routing::{Route, RouteGroup, RouteTable};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
@@ -194,6 +196,10 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
         routes: RouteTable::build(groups, routes).unwrap(),
         valid_for_ms: VALID_FOR_MS,
         lanes: LANES,
+        lane_weights: engine::LANE_WEIGHTS,
+        otp_lane_ms: engine::OTP_LANE_MS,
+        journal_file_max_bytes: engine::JOURNAL_FILE_MAX_BYTES,
+        journal_buffer_max_bytes: engine::JOURNAL_BUFFER_MAX_BYTES,
         send_at_horizon_ms: 86_400_000,
         config_version: 1,
         clock,

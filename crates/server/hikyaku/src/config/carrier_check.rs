@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use smpp_client::{
+    HOSTS_MAX, PASSWORD_MAX_BYTES, RECEIPT_WINDOW_MAX, SERVICE_TYPE_MAX_BYTES, SESSIONS_MAX,
+    SYSTEM_ID_MAX_BYTES, SYSTEM_TYPE_MAX_BYTES, TIMER_MAX_MS, WINDOW_SIZE_MAX, split_host,
+};
 use toml::Spanned;
 
 use super::carrier_file::{
@@ -11,24 +15,15 @@ use super::carrier_file::{
 };
 use super::checker::Checker;
 use super::effective::{
-    Addressing, BindMode, Carrier, CarrierTls, ClientIdentity, IdRule, OnUncertain, Reconnect,
-    Retry, Timers, TonNpi, UncertainRule,
+    Addressing, BindMode, Carrier, ClientCertificate, IdRule, OnUncertain, Reconnect, RetryPolicy,
+    Timers, TlsConfig, TonNpi, UncertainRule,
 };
 use super::secret::Secret;
 
-const HOSTS_MAX: usize = 64;
 const CONTRACT: RangeInclusive<u32> = 1..=1_000_000;
-const SESSIONS: RangeInclusive<u32> = 1..=1_000;
-const WINDOW: RangeInclusive<u32> = 1..=65_536;
-const TIMER_MS: RangeInclusive<u64> = 1..=86_400_000;
+const SESSIONS: RangeInclusive<u32> = 1..=SESSIONS_MAX;
+const TIMER_MS: RangeInclusive<u64> = 1..=TIMER_MAX_MS;
 const DEADLINE_S: RangeInclusive<u64> = 1..=30 * 86_400;
-
-/// Longest system_id, password (8 by the specification, more in practice), system_type and service_type, in octets
-/// (SMPP 3.4, 5.2.1 to 5.2.3 and 5.2.11).
-const SYSTEM_ID_MAX: usize = 15;
-const PASSWORD_MAX: usize = 64;
-const SYSTEM_TYPE_MAX: usize = 12;
-const SERVICE_TYPE_MAX: usize = 5;
 
 pub(super) fn check(checker: &mut Checker<'_>, file: &CarrierFile) -> Option<Carrier> {
     let name = checker.slug(&file.name);
@@ -45,7 +40,7 @@ pub(super) fn check(checker: &mut Checker<'_>, file: &CarrierFile) -> Option<Car
     }
     let loopback = check_hosts(checker, &file.hosts);
     let password = check_password(checker, file, loopback);
-    let system_id = checker.text(Some(&file.system_id), SYSTEM_ID_MAX);
+    let system_id = checker.text(Some(&file.system_id), SYSTEM_ID_MAX_BYTES);
     let contract = file.contract_per_second.as_ref();
     let timers = check_timers(checker, file);
     Some(Carrier {
@@ -65,10 +60,10 @@ pub(super) fn check(checker: &mut Checker<'_>, file: &CarrierFile) -> Option<Car
         receiver_sessions: check_receivers(checker, file),
         system_id,
         password: password?,
-        system_type: checker.text(file.system_type.as_ref(), SYSTEM_TYPE_MAX),
-        service_type: checker.text(file.service_type.as_ref(), SERVICE_TYPE_MAX),
-        window: checker.number(file.window.as_ref(), 10, WINDOW),
-        receipt_window: checker.number(file.receipt_window.as_ref(), 1_000, WINDOW),
+        system_type: checker.text(file.system_type.as_ref(), SYSTEM_TYPE_MAX_BYTES),
+        service_type: checker.text(file.service_type.as_ref(), SERVICE_TYPE_MAX_BYTES),
+        window: checker.number(file.window.as_ref(), 10, 1..=WINDOW_SIZE_MAX),
+        receipt_window: checker.number(file.receipt_window.as_ref(), 1_000, 1..=RECEIPT_WINDOW_MAX),
         timers,
         tls: file.tls.as_ref().map(|table| check_tls(checker, table)),
         message_id_response: id_rule(file.message_id_response),
@@ -100,7 +95,7 @@ fn check_hosts(checker: &mut Checker<'_>, given: &Spanned<Vec<Spanned<String>>>)
     let mut all_loopback = true;
     for host in hosts {
         match split_host(host.get_ref()) {
-            Some(name) => all_loopback &= is_loopback(name),
+            Some((name, _)) => all_loopback &= is_loopback(name),
             None => checker.refuse(
                 host.span(),
                 "allowed is host:port, such as \"smsc.example.net:2775\"; an IPv6 address stands in brackets",
@@ -108,19 +103,6 @@ fn check_hosts(checker: &mut Checker<'_>, given: &Spanned<Vec<Spanned<String>>>)
         }
     }
     all_loopback
-}
-
-/// The host of `host:port`.
-fn split_host(host: &str) -> Option<&str> {
-    let (name, port) = host.rsplit_once(':')?;
-    let name = match name.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?,
-        None if name.contains(':') => return None,
-        None => name,
-    };
-    let port: u16 = port.parse().ok()?;
-    let sound = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
-    (sound && port != 0).then_some(name)
 }
 
 fn is_loopback(name: &str) -> bool {
@@ -153,11 +135,11 @@ fn check_password(checker: &mut Checker<'_>, file: &CarrierFile, loopback: bool)
             return None;
         }
     };
-    if text.len() > PASSWORD_MAX || text.chars().any(char::is_control) {
+    if text.len() > PASSWORD_MAX_BYTES || text.chars().any(char::is_control) {
         let octets = text.len();
         checker.refuse(
             span,
-            format!("holds {octets} octets; allowed are up to {PASSWORD_MAX} octets without control characters"),
+            format!("holds {octets} octets; allowed are up to {PASSWORD_MAX_BYTES} octets without control characters"),
         );
     }
     Some(Secret::new(text))
@@ -240,9 +222,9 @@ fn id_rule(word: IdWord) -> IdRule {
     }
 }
 
-fn check_retry(checker: &mut Checker<'_>, table: &RetryTable) -> Retry {
+fn check_retry(checker: &mut Checker<'_>, table: &RetryTable) -> RetryPolicy {
     let delay_ms = checker.number(table.delay_ms.as_ref(), 1_000, TIMER_MS);
-    Retry {
+    RetryPolicy {
         attempts_max: checker.number(table.attempts_max.as_ref(), 5, 1..=100),
         delay_ms,
         delay_max_ms: at_least(checker, table.delay_max_ms.as_ref(), 60_000, delay_ms),
@@ -285,12 +267,12 @@ fn addressing(table: &AddressingTable) -> Addressing {
     }
 }
 
-fn check_tls(checker: &mut Checker<'_>, given: &Spanned<CarrierTlsTable>) -> CarrierTls {
+fn check_tls(checker: &mut Checker<'_>, given: &Spanned<CarrierTlsTable>) -> TlsConfig {
     let table = given.get_ref();
-    let identity = match (&table.certificate, &table.key) {
-        (Some(certificate), Some(key)) => Some(ClientIdentity {
-            certificate: checker.readable(certificate),
-            key: checker.readable(key),
+    let client_certificate = match (&table.certificate, &table.key) {
+        (Some(certificate), Some(key)) => Some(ClientCertificate {
+            certificate_file: checker.readable(certificate),
+            key_file: checker.readable(key),
         }),
         (None, None) => None,
         (Some(one), None) | (None, Some(one)) => {
@@ -301,9 +283,9 @@ fn check_tls(checker: &mut Checker<'_>, given: &Spanned<CarrierTlsTable>) -> Car
             None
         }
     };
-    CarrierTls {
-        ca: checker.readable(&table.ca),
+    TlsConfig {
+        ca_file: checker.readable(&table.ca),
         server_name: table.server_name.clone(),
-        identity,
+        client_certificate,
     }
 }

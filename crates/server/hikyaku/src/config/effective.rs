@@ -1,9 +1,12 @@
-//! Step two: what the program means. Plain values, complete and within their ranges; times in milliseconds.
+//! Step two: what the program means. Plain values, complete and within their ranges; times in milliseconds. What a layer below
+//! has a type for is that type.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub(crate) use engine::{OnUncertain, RetryPolicy};
 use message::{Category, Lane, Slug};
+pub(crate) use smpp_client::{Addressing, BindMode, ClientCertificate, IdRule, TlsConfig, TonNpi};
 
 use super::Secret;
 
@@ -22,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// How long some of it is held.
     pub(crate) retention: Retention,
-    /// By category, in the order of [`message::CATEGORIES`].
+    /// By [`Category::index`].
     pub(crate) categories: [CategoryRule; 4],
     /// What otp leaves is shared in these proportions: alert, normal, bulk; each 1 to 10,000.
     pub(crate) lane_weights: [u32; 3],
@@ -43,13 +46,7 @@ pub(crate) struct Config {
 impl Config {
     /// The rule of a category.
     pub(crate) fn category(&self, category: Category) -> CategoryRule {
-        let index = match category {
-            Category::Otp => 0,
-            Category::Alert => 1,
-            Category::Transactional => 2,
-            Category::Promotional => 3,
-        };
-        self.categories[index]
+        self.categories[category.index()]
     }
 }
 
@@ -245,7 +242,7 @@ pub(crate) struct Carrier {
     /// Timers of a session.
     pub(crate) timers: Timers,
     /// TLS towards the carrier; none: plain TCP.
-    pub(crate) tls: Option<CarrierTls>,
+    pub(crate) tls: Option<TlsConfig>,
     /// How ids in answers are written.
     pub(crate) message_id_response: IdRule,
     /// How ids in receipts are written.
@@ -255,7 +252,7 @@ pub(crate) struct Carrier {
     /// Types of number.
     pub(crate) addressing: Addressing,
     /// For refused attempts.
-    pub(crate) retry: Retry,
+    pub(crate) retry: RetryPolicy,
     /// For lost sessions.
     pub(crate) reconnect: Reconnect,
     /// For attempts without an answer, by [`Lane::index`].
@@ -264,15 +261,6 @@ pub(crate) struct Carrier {
     pub(crate) uncertain_deadline_ms: u64,
     /// How long a receipt is awaited.
     pub(crate) receipt_deadline_ms: u64,
-}
-
-/// How the sessions of a carrier bind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BindMode {
-    /// Each session carries both directions.
-    Transceiver,
-    /// Transmitters, and receivers beside them.
-    TransmitterReceiver,
 }
 
 /// Timers of a session, each 1 ms to 1 day.
@@ -284,70 +272,6 @@ pub(crate) struct Timers {
     pub(crate) enquire_link_ms: u64,
     /// From the first SYN to the bind's answer.
     pub(crate) session_init_ms: u64,
-}
-
-/// Our side of TLS towards a carrier: PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CarrierTls {
-    /// Authorities to trust.
-    pub(crate) ca: PathBuf,
-    /// Name in the carrier's certificate; none: the host.
-    pub(crate) server_name: Option<String>,
-    /// Our own certificate.
-    pub(crate) identity: Option<ClientIdentity>,
-}
-
-/// A certificate chain and its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ClientIdentity {
-    /// The chain, our certificate first.
-    pub(crate) certificate: PathBuf,
-    /// The private key.
-    pub(crate) key: PathBuf,
-}
-
-/// How a carrier writes its message ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IdRule {
-    /// As text.
-    AsIs,
-    /// As a hexadecimal number.
-    Hex,
-    /// As a decimal number.
-    Dec,
-}
-
-/// Type of number and numbering plan, as octets on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TonNpi {
-    /// Type of number.
-    pub(crate) ton: u8,
-    /// Numbering plan indicator.
-    pub(crate) npi: u8,
-}
-
-/// What each kind of address is announced as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Addressing {
-    /// Senders with letters.
-    pub(crate) alphanumeric: TonNpi,
-    /// Short codes.
-    pub(crate) short_code: TonNpi,
-    /// Senders that are subscriber numbers.
-    pub(crate) long_number: TonNpi,
-    /// Recipients.
-    pub(crate) recipient: TonNpi,
-}
-
-/// How refused attempts are tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Retry {
-    /// Attempts a carrier may refuse before the message fails, 1 to 100.
-    pub(crate) attempts_max: u16,
-    /// Delay before the second attempt; doubled for each further one.
-    pub(crate) delay_ms: u64,
-    /// The longest delay.
-    pub(crate) delay_max_ms: u64,
 }
 
 /// How lost and refused sessions try again.
@@ -372,15 +296,4 @@ pub(crate) struct UncertainRule {
     pub(crate) after_ms: u64,
     /// What to do then.
     pub(crate) action: OnUncertain,
-}
-
-/// What to do about an attempt whose fate is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnUncertain {
-    /// Send once more, flagged.
-    ResendOnce,
-    /// Wait for evidence until the deadline.
-    AwaitReceipt,
-    /// Give up at once.
-    Fail,
 }

@@ -173,10 +173,14 @@ fn check_journal(checker: &mut Checker<'_>, table: &JournalTable) -> Journal {
             SyncWord::Always => Sync::Always,
         },
         partitions: checker.number(table.partitions.as_ref(), 16, 1..=PARTITIONS_MAX),
-        file_max_bytes: checker.number(table.file_max_bytes.as_ref(), 64 << 20, 4096..=4 << 30),
+        file_max_bytes: checker.number(
+            table.file_max_bytes.as_ref(),
+            engine::JOURNAL_FILE_MAX_BYTES,
+            4096..=4 << 30,
+        ),
         buffer_max_bytes: checker.number(
             table.buffer_max_bytes.as_ref(),
-            16 << 20,
+            engine::JOURNAL_BUFFER_MAX_BYTES as u64,
             2 << 20..=1 << 30,
         ),
     }
@@ -185,19 +189,20 @@ fn check_journal(checker: &mut Checker<'_>, table: &JournalTable) -> Journal {
 fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
     const COUNTS: RangeInclusive<u64> = 1..=COUNT_MAX;
     const STREAMS: RangeInclusive<u64> = 1..=100_000;
+    let default = engine::Limits::default();
     let mut number = |given: &Option<Spanned<u64>>, default, allowed| {
         checker.number(given.as_ref(), default, allowed)
     };
     Limits {
-        messages: number(&table.messages, 1_000_000, COUNTS),
-        bytes: number(&table.bytes, 512 << 20, 64 << 10..=BYTES_MAX),
-        receipts_awaited: number(&table.receipts_awaited, 2_000_000, COUNTS),
+        messages: number(&table.messages, default.messages, COUNTS),
+        bytes: number(&table.bytes, default.bytes, 64 << 10..=BYTES_MAX),
+        receipts_awaited: number(&table.receipts_awaited, default.receipts_awaited, COUNTS),
         early_receipts: number(&table.early_receipts, 262_144, COUNTS),
         idempotency_keys: number(&table.idempotency_keys, 4_194_304, COUNTS),
         finished_kept: number(&table.finished_kept, 262_144, COUNTS),
         inbound_kept: number(&table.inbound_kept, 262_144, COUNTS),
         watchers: number(&table.watchers, 1_000, STREAMS),
-        events_kept: number(&table.events_kept, 100_000, COUNTS),
+        events_kept: number(&table.events_kept, default.events as u64, COUNTS),
         streams: number(&table.streams, 1_000, STREAMS),
     }
 }
@@ -212,14 +217,19 @@ fn check_retention(checker: &mut Checker<'_>, table: &RetentionTable) -> Retenti
 
 fn check_lanes(checker: &mut Checker<'_>, table: &LanesTable) -> ([u32; 3], u64) {
     const WEIGHTS: RangeInclusive<u32> = 1..=10_000;
+    let [alert, normal, bulk] = engine::LANE_WEIGHTS;
     let weights = [
-        checker.number(table.alert_weight.as_ref(), 6, WEIGHTS),
-        checker.number(table.normal_weight.as_ref(), 3, WEIGHTS),
-        checker.number(table.bulk_weight.as_ref(), 1, WEIGHTS),
+        checker.number(table.alert_weight.as_ref(), alert, WEIGHTS),
+        checker.number(table.normal_weight.as_ref(), normal, WEIGHTS),
+        checker.number(table.bulk_weight.as_ref(), bulk, WEIGHTS),
     ];
     (
         weights,
-        checker.seconds(table.otp_lane_s.as_ref(), 10, 1..=600),
+        checker.seconds(
+            table.otp_lane_s.as_ref(),
+            engine::OTP_LANE_MS / 1_000,
+            1..=600,
+        ),
     )
 }
 
@@ -228,12 +238,7 @@ fn check_category(
     category: Category,
     table: &CategoryTable,
 ) -> CategoryRule {
-    let default_s = match category {
-        Category::Otp => 300,
-        Category::Alert => 3600,
-        Category::Transactional => 86_400,
-        Category::Promotional => 172_800,
-    };
+    let default_s = engine::VALID_FOR_MS[category.index()] / 1_000;
     CategoryRule {
         lane: table.lane.map_or(category.lane(), Into::into),
         valid_for_ms: checker.seconds(table.valid_for_s.as_ref(), default_s, 1..=WEEK_S),

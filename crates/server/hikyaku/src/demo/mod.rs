@@ -148,7 +148,7 @@ fn try_run(args: &DemoArgs) -> Result<Report, DemoError> {
 async fn perform(script: Script) -> Result<Report, DemoError> {
     let progress = Progress::new(&script.plan);
     progress.say("Starting the engine and two simulated carriers ...");
-    let stage = Stage::set(&script.plan, script.seed).await?;
+    let stage = unless_interrupted(Stage::set(&script.plan, script.seed)).await??;
     progress.say("Submitting through gRPC; every message is on disk before its answer ...");
     let played = play(script, &stage, &progress).await;
     progress.say("Ending the engine ...");
@@ -167,12 +167,8 @@ async fn play(script: Script, stage: &Stage, progress: &Progress) -> Result<Repo
     let tally = SharedTally::default();
     let before = usage::cpu_time();
     let started = tokio::select! {
-        driven = drive::run(connections, script, &tally, progress) => driven?,
+        driven = unless_interrupted(drive::run(connections, script, &tally, progress)) => driven??,
         () = stage.running.failed() => return Err(DemoError::Failed(None)),
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            return Err(DemoError::Interrupted);
-        }
     };
     let spent = Spent {
         started,
@@ -181,6 +177,17 @@ async fn play(script: Script, stage: &Stage, progress: &Progress) -> Result<Repo
     };
     let tally = drive::lock(&tally).clone();
     Ok(evidence::report(&script.plan, stage, &tally, spent).await?)
+}
+
+/// So that an interrupted demo still removes what it wrote.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, DemoError> {
+    tokio::select! {
+        done = work => Ok(done),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Err(DemoError::Interrupted)
+        }
+    }
 }
 
 fn print(report: &Report, json: bool) -> io::Result<()> {

@@ -192,7 +192,9 @@ impl Plan {
         let run = Duration::from_secs(CONTRACT_SECONDS);
         match target {
             Target::Contracted => Duration::from_secs(OTP_PART) / self.rate.max(1),
-            Target::Unlimited => run.div_f64(self.unlimited.otps.max(1) as f64),
+            Target::Unlimited => {
+                run / u32::try_from(self.unlimited.otps.max(1)).unwrap_or(u32::MAX)
+            }
         }
     }
 

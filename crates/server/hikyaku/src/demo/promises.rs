@@ -78,7 +78,7 @@ pub(super) fn verdicts(report: &Report, contradicted: u64) -> Vec<Verdict> {
     }
     if let Some(interval_ms) = slowest_interval_ms(report) {
         let mut head_of_line = Verdict::new(
-            "99 % of one-time passwords wait at most one permit interval and 2 ms at the head of their lane",
+            "ms that the next OTP waits, 99 times of 100: one permit interval and 2 ms at most",
             report.otp.head_of_line_ms.p99,
             ((interval_ms + OTP_MARGIN_MS) * 1_000.0).round() / 1_000.0,
         );
@@ -98,12 +98,12 @@ fn contract(carrier: &CarrierReport, verdicts: &mut Vec<Verdict>) {
     };
     let name = &carrier.name;
     verdicts.push(Verdict::new(
-        format!("{name}: no second of our writes holds more than the contract"),
+        format!("{name}: segments written in any second, at most the contract"),
         carrier.max_in_any_second_at_write as f64,
         f64::from(rate),
     ));
     verdicts.push(Verdict::new(
-        format!("{name}: nor does the carrier see more than the measured delays explain"),
+        format!("{name}: segments received in any second, no more than the delays explain"),
         carrier.max_in_any_second_at_carrier as f64,
         most_at_carrier(rate, carrier.delay_spread_ms),
     ));
@@ -152,11 +152,11 @@ mod tests {
             (|report| report.lost = 1, "lost"),
             (
                 |report| report.carriers[0].max_in_any_second_at_write = 201,
-                "our writes",
+                "written",
             ),
             (
                 |report| report.carriers[0].max_in_any_second_at_carrier = 202,
-                "carrier see",
+                "received",
             ),
         ];
         for (break_it, word) in breaks {

@@ -20,7 +20,13 @@ impl fmt::Display for Table<'_> {
 }
 
 fn ends(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    writeln!(f, "What became of the messages ({:.1} s)\n", report.seconds)?;
+    writeln!(
+        f,
+        "{} messages in {:.1} s: submitted through gRPC, kept on disk, sent to two simulated carriers, receipts back.\n",
+        grouped(report.admitted),
+        report.seconds
+    )?;
+    writeln!(f, "What became of them\n")?;
     let mut line = |name: &str, count: u64, meaning: &str| {
         writeln!(f, "  {name:<16}{:>12}   {meaning}", grouped(count))
     };
@@ -77,8 +83,8 @@ fn ends(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 fn waits(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     writeln!(
         f,
-        "\nHow long they waited (ms)                        {:>10} {:>12} {:>10}",
-        "half within", "99 % within", "longest"
+        "\n{:<46} {:>11} {:>12} {:>10}",
+        "How long they waited (ms)", "half within", "99 % within", "longest"
     )?;
     let mut class = |name: &str, class: &ClassReport| {
         writeln!(f, "\n  {name}")?;
@@ -97,7 +103,7 @@ fn waits(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 fn wait(f: &mut fmt::Formatter<'_>, name: &str, ms: Spread) -> fmt::Result {
     writeln!(
         f,
-        "    {name:<44} {:>11} {:>12} {:>10}",
+        "    {name:<42} {:>11} {:>12} {:>10}",
         milliseconds(ms.p50),
         milliseconds(ms.p99),
         milliseconds(ms.max)
@@ -105,16 +111,34 @@ fn wait(f: &mut fmt::Formatter<'_>, name: &str, ms: Spread) -> fmt::Result {
 }
 
 fn carriers(f: &mut fmt::Formatter<'_>, carriers: &[CarrierReport]) -> fmt::Result {
-    writeln!(
-        f,
-        "\nThe carriers      {:>12} {:>12} {:>12} {:>15} {:>15} {:>10}\n",
-        "messages", "bulk", "contract", "most we sent", "most received", "of the"
-    )?;
-    writeln!(
-        f,
-        "                  {:>12} {:>12} {:>12} {:>15} {:>15} {:>10}",
-        "", "a second", "a second", "in any second", "in any second", "contract"
-    )?;
+    writeln!(f)?;
+    for heads in [
+        [
+            "The carriers",
+            "messages",
+            "bulk",
+            "contract",
+            "most written",
+            "most received",
+            "of the",
+        ],
+        [
+            "",
+            "",
+            "a second",
+            "a second",
+            "in any second",
+            "in any second",
+            "contract",
+        ],
+    ] {
+        let [name, messages, bulk, contract, written, received, used] = heads;
+        writeln!(
+            f,
+            "{name:<18}{messages:>10} {bulk:>10} {contract:>10} {written:>14} {received:>14} {used:>9}"
+        )?;
+    }
+    writeln!(f)?;
     for carrier in carriers {
         let contract = carrier
             .contracted_per_second
@@ -124,10 +148,10 @@ fn carriers(f: &mut fmt::Formatter<'_>, carriers: &[CarrierReport]) -> fmt::Resu
             .map_or_else(String::new, |part| format!("{:.1} %", part * 100.0));
         writeln!(
             f,
-            "  {:<16}{:>12} {:>12} {contract:>12} {:>15} {:>15} {used:>10}",
+            "  {:<16}{:>10} {:>10} {contract:>10} {:>14} {:>14} {used:>9}",
             carrier.name,
             grouped(carrier.messages),
-            format!("{:.0}", carrier.bulk_per_second),
+            grouped(carrier.bulk_per_second as u64),
             grouped(carrier.max_in_any_second_at_write),
             grouped(carrier.max_in_any_second_at_carrier),
         )?;
@@ -138,21 +162,25 @@ fn carriers(f: &mut fmt::Formatter<'_>, carriers: &[CarrierReport]) -> fmt::Resu
 fn cost(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     writeln!(
         f,
-        "\nThe client, the engine and both carriers together took {:.1} s of processor time for a million messages and {:.0} MB of memory.",
+        "\nCost: {:.1} s of processor time for a million messages, {:.0} MB of memory; client, engine and both carriers together.",
         report.cpu_seconds_per_million, report.rss_peak_mb
     )
 }
 
 fn promises(f: &mut fmt::Formatter<'_>, verdicts: &[Verdict]) -> fmt::Result {
-    writeln!(f, "\nWhat is promised\n")?;
+    writeln!(
+        f,
+        "\n{:<16}{:>8} {:>8}\n",
+        "What is promised", "found", "allowed"
+    )?;
     for verdict in verdicts {
-        let word = if verdict.kept { "kept  " } else { "BROKEN" };
+        let word = if verdict.kept { "kept" } else { "BROKEN" };
         writeln!(
             f,
-            "  {word}  {} ({}, allowed {})",
-            verdict.promise,
+            "  {word:<12}{:>10} {:>8}   {}",
             figure(verdict.measured),
-            figure(verdict.allowed)
+            figure(verdict.allowed),
+            verdict.promise
         )?;
     }
     Ok(())
@@ -186,7 +214,7 @@ fn figure(value: f64) -> String {
     if value.fract() == 0.0 {
         format!("{value:.0}")
     } else {
-        format!("{value:.2} ms")
+        format!("{value:.2}")
     }
 }
 
@@ -215,7 +243,7 @@ mod tests {
         report.lost = 3;
         let text = Table(&report).to_string();
         assert_eq!(
-            text.matches("kept").count(),
+            text.matches("\n  kept").count(),
             report.promises.len(),
             "{text}"
         );

@@ -19,6 +19,7 @@ Examples:
   hikyaku sim smsc --drop-every 5000 --lose-answers 0.001       connections break, answers get lost
   hikyaku sim smsc --hang-after 1000                            half-open after a thousand submits
   hikyaku sim smsc --response-ids hex --receipt-ids decimal     the classic disagreement about ids
+  hikyaku sim smsc --inbound-per-second 5                       five messages a second from handsets
   hikyaku sim smsc --json --report report.json                  live counts on stderr, the report at the end
 
 Ends with SIGTERM or ctrl-c and prints what it counted. Submits are told apart by vendor TLV 0x3FF0 (stamp_tlv = true in
@@ -59,6 +60,8 @@ pub(super) struct SmscArgs {
     answers: AnswerArgs,
     #[command(flatten)]
     receipts: ReceiptArgs,
+    #[command(flatten)]
+    handsets: HandsetArgs,
     #[command(flatten)]
     faults: FaultArgs,
 }
@@ -122,6 +125,15 @@ struct ReceiptArgs {
     /// Send the receipt before the answer
     #[arg(long)]
     receipts_first: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Handsets")]
+struct HandsetArgs {
+    /// Messages from handsets to 12345 in a second, while a session receives: plain and emoji in turn, from 819000000000 on,
+    /// sent again until acknowledged (as receipts: --receipt-window, --receipt-timeout-ms)
+    #[arg(long, value_name = "N")]
+    inbound_per_second: Option<u64>,
 }
 
 #[derive(Args, Debug)]
@@ -196,6 +208,7 @@ impl SmscArgs {
             seed: self.seed,
             latency_ms: answers.latency_ms,
             jitter_ms: answers.jitter_ms,
+            inbound_per_second: self.handsets.inbound_per_second,
             throttle_per_second: answers.throttle,
             reject_ratio: answers.reject,
             reject_status: answers.reject_status,
@@ -323,7 +336,7 @@ mod tests {
     fn options_reach_the_script() {
         let config = config(
             "smsc --account a:b:c --throttle 9 --reject-status 0x0b --pause-every 3 --late-acks --expired 0.5 \
-             --receipt-ids hex --receipts-first --receipt-content tlvs",
+             --receipt-ids hex --receipts-first --receipt-content tlvs --inbound-per-second 5",
         );
         let Credentials::Accounts(accounts) = &config.credentials else {
             panic!("{:?}", config.credentials);
@@ -333,6 +346,7 @@ mod tests {
             ("a", "b:c")
         );
         assert_eq!(config.throttle_per_second, Some(9));
+        assert_eq!(config.inbound_per_second, Some(5));
         assert_eq!(
             config.reject_status,
             CommandStatus::InvalidDestinationAddress

@@ -29,6 +29,9 @@ pub struct SmscConfig {
     pub jitter_ms: u64,
     /// Receipts.
     pub receipts: ReceiptConfig,
+    /// Messages from handsets in a second, above 0, while a session receives; they belong to no account. Without, none but those of
+    /// [`SmscHandle::send_inbound`](super::SmscHandle::send_inbound).
+    pub inbound_per_second: Option<u64>,
     /// Submits taken in any second; those beyond are answered `ESME_RTHROTTLED`. Answers of other kinds do not count.
     pub throttle_per_second: Option<u64>,
     /// Share of submits refused at random, 0 to 1.
@@ -195,6 +198,7 @@ impl SmscConfig {
             latency_ms: 0,
             jitter_ms: 0,
             receipts: ReceiptConfig::default(),
+            inbound_per_second: None,
             throttle_per_second: None,
             reject_ratio: 0.0,
             reject_status: CommandStatus::SystemError,
@@ -250,7 +254,7 @@ impl SmscConfig {
         Ok(())
     }
 
-    fn above_zero(&self) -> [(&'static str, u64); 10] {
+    fn above_zero(&self) -> [(&'static str, u64); 11] {
         let (bytes_per_second, pause_every) = match self.slow_reader {
             SlowReader::Off => (1, 1),
             SlowReader::BytesPerSecond(rate) => (rate, 1),
@@ -265,6 +269,7 @@ impl SmscConfig {
                 "receipts.attempts_max",
                 u64::from(self.receipts.attempts_max),
             ),
+            ("inbound_per_second", self.inbound_per_second.unwrap_or(1)),
             ("drop_every_submits", self.drop_every_submits.unwrap_or(1)),
             ("drop_after_ms", self.drop_after_ms.unwrap_or(1)),
             ("hang_after_submits", self.hang_after_submits.unwrap_or(1)),
@@ -374,6 +379,10 @@ mod tests {
             (
                 |c| c.receipts.window = 0,
                 "receipts.window is 0, allowed is anything above",
+            ),
+            (
+                |c| c.inbound_per_second = Some(0),
+                "inbound_per_second is 0, allowed is anything above",
             ),
             (
                 |c| c.receipts.window = 65_537,

@@ -17,6 +17,7 @@ use super::answers::{Audible, PlannedAnswer};
 use super::clock;
 use super::config::{SlowReader, SmscConfig};
 use super::desk::{BindRequest, ConnectionState, Desk, Fate};
+use super::inbound::WriteFirst;
 use super::input::{Input, READ_MAX_BYTES};
 use super::receipt_text::{IdText, ReceiptLook, ReceiptWriter};
 use super::receipts::ReceiptKey;
@@ -387,7 +388,7 @@ impl<S> Connection<S> {
             .respond(answer.sequence_number, answer.status, &pdu, now_ns)
     }
 
-    /// Sends receipts while the window has room and the session may deliver.
+    /// Sends messages from handsets and receipts while the window has room and the session may deliver.
     fn send_receipts(&mut self, world: &mut World, account: usize, now_ns: u64) {
         let SessionState::Bound(bind_type) = self.session.state() else {
             return;
@@ -395,6 +396,8 @@ impl<S> Connection<S> {
         if !bind_type.may_deliver() {
             return;
         }
+        let write_first = world.send_inbound(&mut self.session, now_ns);
+        self.receipts_blocked |= write_first == WriteFirst::Yes;
         while self.session.window_free() > 0 {
             let Some(key) = world.pop_pending(account) else {
                 return;
@@ -459,7 +462,7 @@ impl<S> Drop for Connection<S> {
         let now_ns = clock::mono_ns();
         let lost = self.session.close();
         for correlation in lost.unwritten.into_iter().chain(lost.uncertain) {
-            world.make_pending(ReceiptKey(correlation));
+            world.give_back(correlation);
         }
         let unanswered = world.disconnect(self.state.id);
         for answer in self.state.answers.drain().chain(unanswered) {

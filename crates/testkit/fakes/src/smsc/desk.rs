@@ -5,6 +5,7 @@ use smpp_session::{BindType, Event, Handler, RequestKind};
 
 use super::answers::{AnswerQueue, Audible, PlannedAnswer};
 use super::config::SlowReader;
+use super::inbound::DeliveryKey;
 use super::receipts::{HeldAnswer, ReceiptKey};
 use super::stamp::{STAMP_TAG, Stamp};
 use super::unique::MessageKey;
@@ -99,21 +100,20 @@ impl Handler for Desk<'_> {
                     debug_assert!(false, "{:?} is no data request", other.command_id());
                 }
             },
-            Event::Answered(answer) => {
-                let key = ReceiptKey(answer.correlation);
-                self.receipt_answered(key, answer.status);
-            }
+            Event::Answered(answer) => self.answered(answer.correlation, answer.status),
             Event::AnsweredLate(answer) if answer.status.is_ok() => {
-                self.receipt_taken(ReceiptKey(answer.correlation));
+                self.answered(answer.correlation, answer.status);
             }
             // It waits for its next attempt already.
             Event::AnsweredLate(_) => {}
-            Event::TimedOut { correlation, .. } => {
-                let key = ReceiptKey(correlation);
-                if !self.give_up(key) {
-                    self.world.make_pending(key);
+            Event::TimedOut { correlation, .. } => match DeliveryKey::of(correlation) {
+                DeliveryKey::Receipt(key) => {
+                    if !self.give_up(key) {
+                        self.world.make_pending(key);
+                    }
                 }
-            }
+                DeliveryKey::Inbound(number) => self.world.inbound_unanswered(number),
+            },
             Event::UnbindRequested | Event::Unbound | Event::CloseDue { .. } => self.close(),
             // Told to an ESME only.
             Event::Bound { .. } | Event::BindRefused { .. } => {}
@@ -269,6 +269,15 @@ impl Desk<'_> {
                     let pause_ns = pause_ms.saturating_mul(MS_NS);
                     self.state.read_from_ns = self.now_ns.saturating_add(pause_ns);
                 }
+            }
+        }
+    }
+
+    fn answered(&mut self, correlation: u64, status: CommandStatus) {
+        match DeliveryKey::of(correlation) {
+            DeliveryKey::Receipt(key) => self.receipt_answered(key, status),
+            DeliveryKey::Inbound(number) => {
+                self.world.inbound_answered(number, status, self.now_ns);
             }
         }
     }

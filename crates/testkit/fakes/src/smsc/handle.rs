@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use super::inbound::{InboundError, InboundText};
 use super::listener::Command;
 use super::report::{Report, Snapshot};
 use super::unique::MessageKey;
@@ -77,6 +78,14 @@ impl SmscHandle {
         lock(&self.world)
             .unique
             .times(&MessageKey::Stamped(message_id))
+    }
+
+    /// A handset writes: queued to the next session that may deliver, whoever bound it, and sent again until it is acknowledged.
+    ///
+    /// # Errors
+    /// See [`InboundError`].
+    pub fn send_inbound(&self, written: &InboundText) -> Result<(), InboundError> {
+        lock(&self.world).queue_inbound(written)
     }
 
     /// Kills all connections and refuses new ones; when it returns, none is left. What was taken is remembered, receipts wait. As a

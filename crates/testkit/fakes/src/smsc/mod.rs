@@ -1,11 +1,11 @@
 //! A message centre to test against: takes submits, answers, sends receipts, misbehaves on request, and keeps count.
 //!
 //! One thread, one current-thread runtime, one task per connection. What all connections share (ids, messages seen, receipts, counts)
-//! is one value, [`world::World`], behind a mutex that a connection takes once per batch of PDUs: nobody waits for it but a caller
+//! is one value, the world, behind a mutex that a connection takes once per batch of PDUs: nobody waits for it but a caller
 //! who asks for a snapshot.
 //!
-//! Limits: connections and accounts ([`config::SmscConfig`]), receipts outstanding, unique messages remembered, open answers per
-//! connection, bytes waiting to be written. What is beyond is refused and counted.
+//! Limits: connections and accounts ([`config::SmscConfig`]), receipts and messages from handsets outstanding, unique messages
+//! remembered, open answers per connection, bytes waiting to be written. What is beyond is refused and counted.
 
 mod answers;
 mod clock;
@@ -14,6 +14,7 @@ mod connection;
 mod desk;
 mod dice;
 mod handle;
+mod inbound;
 mod input;
 mod listener;
 mod meter;
@@ -32,6 +33,7 @@ pub use config::{
     ReceiptRatios, SlowReader, SmscConfig, SmscConfigError, TlsListener,
 };
 pub use handle::{ControlError, SmscHandle};
+pub use inbound::{INBOUND_OUTSTANDING_MAX, InboundError, InboundText};
 /// The statuses that a script may refuse with.
 pub use smpp_codec::CommandStatus;
 

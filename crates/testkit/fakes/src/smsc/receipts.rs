@@ -17,7 +17,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use smpp_codec::{Address, MessageStateValue, Npi, Ton};
 
 /// Octets of an address, by SMPP 3.4 section 4.4.1.
-const ADDRESS_MAX: usize = 20;
+pub(crate) const ADDRESS_MAX: usize = 20;
+/// Generations wrap here, so that the highest bit of a key is free to tell receipts from messages of handsets.
+const GENERATION_MASK: u32 = u32::MAX >> 1;
 
 /// An address of its own, without a heap.
 #[derive(Clone, Copy)]
@@ -152,7 +154,7 @@ impl ReceiptBook {
         let (index, _) = split(key);
         let slot = &mut self.slots[index as usize];
         slot.receipt = None;
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = slot.generation.wrapping_add(1) & GENERATION_MASK;
         self.free.push(index);
         self.outstanding -= 1;
         true

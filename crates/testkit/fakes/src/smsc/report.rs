@@ -66,6 +66,20 @@ pub struct Snapshot {
     pub planned_rejected: u64,
     /// Receipts planned as `UNKNOWN`.
     pub planned_unknown: u64,
+    /// Messages from handsets queued.
+    pub inbound_queued: u64,
+    /// Of these, sent for the first time.
+    pub inbound_sent: u64,
+    /// Sent again.
+    pub inbound_resent: u64,
+    /// Acknowledged.
+    pub inbound_acked: u64,
+    /// Given up after `attempts_max`.
+    pub inbound_given_up: u64,
+    /// Neither acknowledged nor given up.
+    pub inbound_outstanding: u64,
+    /// Not queued: they fit no `deliver_sm`, or too many waited.
+    pub inbound_refused: u64,
     /// The most submits that any second [t, t + 1 s) has held, by the time they were received.
     pub max_in_any_second: u64,
 }

@@ -11,6 +11,7 @@ use super::answers::PlannedAnswer;
 use super::clock;
 use super::config::{Credentials, ReceiptOrder, ReceiptRatios, SmscConfig};
 use super::dice::{Dice, unit_of};
+use super::inbound::{DeliveryKey, InboundQueue};
 use super::meter::Meter;
 use super::receipts::{OwnedAddress, PendingReceipts, Receipt, ReceiptBook, ReceiptKey};
 use super::report::{CopiesOf, Report, Snapshot};
@@ -40,10 +41,11 @@ pub(crate) struct World {
     pub(crate) throttle: SlidingSecond,
     pub(crate) unique: UniqueMessages,
     pub(crate) book: ReceiptBook,
+    pub(crate) inbound: InboundQueue,
     accounts: Vec<AccountState>,
     /// Answers released by a receipt that another connection sent, by connection.
     mailboxes: HashMap<u64, Mailbox>,
-    /// Wakes the task that makes receipts due.
+    /// Wakes the task that makes receipts and messages from handsets due.
     receipt_clock: Arc<Notify>,
     next_message: u64,
     next_connection: u64,
@@ -82,6 +84,7 @@ impl World {
             throttle: SlidingSecond::default(),
             unique: UniqueMessages::with_max(config.unique_messages_max),
             book: ReceiptBook::with_max(config.receipts.outstanding_max),
+            inbound: InboundQueue::default(),
             accounts: Vec::new(),
             mailboxes: HashMap::new(),
             receipt_clock,
@@ -141,6 +144,11 @@ impl World {
     /// A session that may deliver is bound.
     pub(crate) fn add_receiver(&mut self, account: usize, connection: u64, wake: Arc<Notify>) {
         self.accounts[account].receivers.push((connection, wake));
+        self.hurry();
+    }
+
+    pub(crate) fn anybody_receives(&self) -> bool {
+        (0..self.accounts.len()).any(|account| self.has_receiver(account))
     }
 
     fn find_account(&mut self, system_id: &[u8], password: &[u8]) -> Result<usize, BindRefusal> {
@@ -242,7 +250,20 @@ impl World {
     /// Makes a receipt due later.
     pub(crate) fn schedule(&mut self, key: ReceiptKey, due_ns: u64) {
         if self.book.schedule(key, due_ns) {
-            self.receipt_clock.notify_one();
+            self.hurry();
+        }
+    }
+
+    /// The clock is to look anew at what is due.
+    pub(crate) fn hurry(&self) {
+        self.receipt_clock.notify_one();
+    }
+
+    /// A session ended before the answer to this: the next one's turn.
+    pub(crate) fn give_back(&mut self, correlation: u64) {
+        match DeliveryKey::of(correlation) {
+            DeliveryKey::Receipt(key) => self.make_pending(key),
+            DeliveryKey::Inbound(number) => self.inbound_lost(number),
         }
     }
 
@@ -275,6 +296,16 @@ impl World {
             let others = account.receivers.iter().filter(|(id, _)| Some(*id) != but);
             others.for_each(|(_, wake)| wake.notify_one());
         }
+        self.wake_for_inbound(but);
+    }
+
+    /// Wakes the sessions of all accounts, but not `but`, when new messages from handsets wait.
+    pub(crate) fn wake_for_inbound(&mut self, but: Option<u64>) {
+        if std::mem::take(&mut self.inbound.is_fresh) && self.inbound.has_pending() {
+            let receivers = self.accounts.iter().flat_map(|account| &account.receivers);
+            let others = receivers.filter(|(id, _)| Some(*id) != but);
+            others.for_each(|(_, wake)| wake.notify_one());
+        }
     }
 
     /// Moves what is due to the accounts and wakes their sessions; returns when to come again.
@@ -283,7 +314,11 @@ impl World {
             self.make_pending(key);
         }
         (0..self.accounts.len()).for_each(|account| self.wake_receivers(account, None));
-        self.book.next_due_ns()
+        let inbound_ns = self.ripen_inbound(now_ns);
+        [self.book.next_due_ns(), inbound_ns]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Leaves an answer for another connection; dropped when that one is gone.
@@ -311,6 +346,7 @@ impl World {
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             receipts_outstanding: self.book.outstanding() as u64,
+            inbound_outstanding: self.inbound.outstanding() as u64,
             max_in_any_second: self.meter.seen.max(),
             ..self.counts
         }

@@ -22,7 +22,7 @@ fn ten_thousand_submits_are_answered_and_receipted_once_each() {
                 assert!(answered.insert(id.clone()), "{id} was given twice");
             }
             Heard::Receipt { id, .. } => assert!(answered.contains(id), "{id} came too early"),
-            Heard::Bound | Heard::BindRefused(_) => panic!("{heard:?}"),
+            Heard::Bound | Heard::BindRefused(_) | Heard::Inbound { .. } => panic!("{heard:?}"),
         }
     }
     let receipted: BTreeSet<_> = esme.receipts().into_iter().map(|(id, _)| id).collect();

@@ -108,7 +108,10 @@ fn a_pause_loses_connections_and_nothing_else() {
     let ids = |esme: &Esme| {
         let id = |heard: &Heard| match heard {
             Heard::Answer { id, .. } => id.parse::<u64>().ok(),
-            Heard::Bound | Heard::BindRefused(_) | Heard::Receipt { .. } => None,
+            Heard::Bound
+            | Heard::BindRefused(_)
+            | Heard::Receipt { .. }
+            | Heard::Inbound { .. } => None,
         };
         esme.heard.iter().filter_map(id).collect::<Vec<_>>()
     };

@@ -8,8 +8,8 @@ use fakes::smsc::{FakeSmsc, STAMP_TAG, SmscConfig, SmscHandle, Stamp};
 use rustix::time::{ClockId, clock_gettime};
 use smpp_codec::receipt_text::ReceiptText;
 use smpp_codec::{
-    Address, Bind, BindResp, CommandStatus, DeliverSmResp, MessageStateValue, Npi, Pdu,
-    RegisteredDelivery, ShortMessage, TlvTag, TlvWriter, Ton,
+    Address, Bind, BindResp, CommandStatus, DataCoding, DeliverSmResp, EsmClass, MessageStateValue,
+    Npi, Pdu, RegisteredDelivery, ShortMessage, TlvTag, TlvWriter, Ton,
 };
 use smpp_session::{BindType, Event, Role, Session, SessionConfig};
 
@@ -31,9 +31,15 @@ pub(crate) enum Heard {
         state: Option<MessageStateValue>,
         text_id: Option<String>,
     },
+    Inbound {
+        from: String,
+        to: String,
+        data_coding: DataCoding,
+        octets: Vec<u8>,
+    },
 }
 
-/// What it does with receipts.
+/// What it does with receipts and messages from handsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnReceipt {
     Answer(CommandStatus),
@@ -214,7 +220,10 @@ impl Esme {
                 status,
                 ..
             } => Some((*correlation, *status)),
-            Heard::Bound | Heard::BindRefused(_) | Heard::Receipt { .. } => None,
+            Heard::Bound
+            | Heard::BindRefused(_)
+            | Heard::Receipt { .. }
+            | Heard::Inbound { .. } => None,
         };
         self.heard.iter().filter_map(answer).collect()
     }
@@ -224,10 +233,18 @@ impl Esme {
         answers.iter().filter(|(_, s)| *s == wanted).count()
     }
 
+    /// How many messages from handsets came, copies too.
+    pub(crate) fn inbound(&self) -> usize {
+        let is_inbound = |heard: &&Heard| matches!(heard, Heard::Inbound { .. });
+        self.heard.iter().filter(is_inbound).count()
+    }
+
     pub(crate) fn receipts(&self) -> Vec<(String, Option<MessageStateValue>)> {
         let receipt = |heard: &Heard| match heard {
             Heard::Receipt { id, state, .. } => Some((id.clone(), *state)),
-            Heard::Bound | Heard::BindRefused(_) | Heard::Answer { .. } => None,
+            Heard::Bound | Heard::BindRefused(_) | Heard::Answer { .. } | Heard::Inbound { .. } => {
+                None
+            }
         };
         self.heard.iter().filter_map(receipt).collect()
     }
@@ -260,6 +277,19 @@ fn note(event: Event<'_>, heard: &mut Vec<Heard>, receipts: &mut Vec<u32>) {
                 status: answer.status,
                 id,
             });
+        }
+        Event::Request {
+            sequence_number,
+            pdu: Pdu::DeliverSm(inbound),
+        } if inbound.esm_class != EsmClass::DELIVERY_RECEIPT => {
+            let text = |address: Address<'_>| address.addr.as_str().unwrap().to_owned();
+            heard.push(Heard::Inbound {
+                from: text(inbound.source),
+                to: text(inbound.destination),
+                data_coding: inbound.data_coding,
+                octets: inbound.body().to_vec(),
+            });
+            receipts.push(sequence_number);
         }
         Event::Request {
             sequence_number,

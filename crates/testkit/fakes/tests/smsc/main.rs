@@ -6,4 +6,5 @@ mod carrier;
 mod connections;
 mod esme;
 mod faults;
+mod inbound;
 mod receipts;

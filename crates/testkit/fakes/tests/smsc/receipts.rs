@@ -89,7 +89,7 @@ fn the_receipt_comes_before_the_answer_when_asked_to() {
         match heard {
             Heard::Receipt { id, .. } => assert!(receipted.insert(id)),
             Heard::Answer { id, .. } => assert!(receipted.contains(id), "{id}"),
-            Heard::Bound | Heard::BindRefused(_) => panic!("{heard:?}"),
+            Heard::Bound | Heard::BindRefused(_) | Heard::Inbound { .. } => panic!("{heard:?}"),
         }
     }
 }

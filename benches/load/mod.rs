@@ -4,6 +4,11 @@
 //! as a log-in service beside a campaign. The loop is closed: no more than [`Load::open_max`] messages have no end yet, and no more than
 //! [`UNANSWERED_MAX`] no answer, so that an otp's time is the engine's and not that of a queue of our own.
 
+#![allow(
+    dead_code,
+    reason = "every bench compiles this module and uses a part of it"
+)]
+
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
@@ -14,6 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::engine_process::caller::Caller;
+use crate::rig;
 
 /// Submissions of one request.
 const BATCH: u64 = 100;
@@ -303,10 +309,9 @@ impl State {
 
 impl Times {
     fn new() -> Self {
-        let histogram = || Histogram::new(3).expect("three digits are allowed");
         Self {
-            submit_to_admit: histogram(),
-            submit_to_final: histogram(),
+            submit_to_admit: rig::histogram_ns(),
+            submit_to_final: rig::histogram_ns(),
         }
     }
 }

@@ -1,3 +1,7 @@
+//! How long messages wait in their lanes.
+//!
+//! Limits: a histogram has a fixed size, whatever it is given; [`RECENT_MAX`] samples are kept for the metrics between two drains.
+
 use hdrhistogram::Histogram;
 use message::Now;
 
@@ -6,6 +10,8 @@ use crate::stats::Percentiles;
 
 /// Longest latency told apart, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
+/// Samples kept between two drains for metrics; further ones are in the histograms only.
+const RECENT_MAX: usize = 4_096;
 
 /// How long messages of one lane waited, since the start.
 #[derive(Debug)]
@@ -17,9 +23,6 @@ pub(crate) struct LaneLatency {
     /// Since the last drain, for metrics: microseconds.
     pub(crate) recent_us: Vec<u32>,
 }
-
-/// Samples kept between two drains for metrics; further ones are in the histograms only.
-const RECENT_MAX: usize = 4_096;
 
 impl LaneLatency {
     pub(crate) fn new() -> Self {
@@ -54,7 +57,7 @@ impl LaneLatency {
 }
 
 pub(crate) fn histogram() -> Histogram<u64> {
-    // Three significant digits up to an hour: 2 % of a microsecond's neighbour is all a reader can use.
+    // Three significant digits: a reader can use no more, and each further one makes the table ten times as large.
     Histogram::new_with_bounds(1, LONGEST_US, 3)
         .expect("the bounds are constants within what the crate allows")
 }

@@ -1,0 +1,86 @@
+//! Carrier ids whose messages are done with.
+//!
+//! Limits: the last [`SETTLED_MAX`] ids, 24 octets each; the oldest leaves first.
+
+use std::collections::{HashSet, VecDeque};
+
+use message::{CarrierId, CarrierMessageId, IdBuildHasher, stable_hash};
+
+/// Most ids remembered: far more than the receipts that a carrier can have unanswered, which are those that it sends again after a
+/// session was lost.
+pub const SETTLED_MAX: usize = 262_144;
+
+/// Carrier ids that named a message which needs no receipt any more.
+///
+/// A carrier that did not get our answer sends a receipt again, mostly after a session was lost: just when other attempts are in doubt.
+/// Such a repeat must not be taken for the receipt of a doubted attempt to the same address. Ids are kept as a hash: should two ever
+/// meet, an attempt merely stays in doubt.
+#[derive(Debug, Default)]
+pub struct SettledIds {
+    hashes: HashSet<u64, IdBuildHasher>,
+    order: VecDeque<u64>,
+}
+
+impl SettledIds {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Remembers an id, and forgets the oldest if there is one too many; twice is once.
+    pub fn add(&mut self, carrier: CarrierId, id: &CarrierMessageId) {
+        let hash = hash_of(carrier, id);
+        if !self.hashes.insert(hash) {
+            return;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > SETTLED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.hashes.remove(&oldest);
+        }
+    }
+
+    /// Whether the id named a message that is done with.
+    #[must_use]
+    pub fn contains(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
+        self.hashes.contains(&hash_of(carrier, id))
+    }
+}
+
+fn hash_of(carrier: CarrierId, id: &CarrierMessageId) -> u64 {
+    stable_hash(&[&carrier.0.to_be_bytes(), id.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> CarrierMessageId {
+        CarrierMessageId::new(number.to_string().as_bytes())
+    }
+
+    #[test]
+    fn an_id_is_known_at_its_own_carrier_only() {
+        let mut settled = SettledIds::new();
+        settled.add(CarrierId(1), &id(7));
+        settled.add(CarrierId(1), &id(7));
+        assert!(settled.contains(CarrierId(1), &id(7)));
+        assert!(!settled.contains(CarrierId(2), &id(7)));
+        assert!(!settled.contains(CarrierId(1), &id(8)));
+        assert_eq!(settled.order.len(), 1, "twice is once");
+    }
+
+    #[test]
+    fn the_oldest_leaves_when_there_is_no_room() {
+        let mut settled = SettledIds::new();
+        for number in 0..=SETTLED_MAX {
+            settled.add(CarrierId(1), &id(number));
+        }
+        assert!(!settled.contains(CarrierId(1), &id(0)));
+        assert!(settled.contains(CarrierId(1), &id(1)));
+        assert!(settled.contains(CarrierId(1), &id(SETTLED_MAX)));
+        assert_eq!(settled.hashes.len(), SETTLED_MAX);
+    }
+}
