@@ -1,5 +1,5 @@
-//! `kill -9` ten times under load, three of them while the engine comes up: what was answered for ends once, and nothing is sent twice
-//! without saying so.
+//! `kill -9` ten times under load, and three times more while the engine comes up: what was answered for ends once, and nothing is sent
+//! twice without saying so.
 
 mod engine_process;
 
@@ -13,7 +13,7 @@ const MESSAGES: u64 = 4_000;
 const KILLS: u64 = 10;
 /// Answers between two kills, on average.
 const APART: u64 = MESSAGES / (KILLS + 1);
-/// One in so many kills hits an engine that has just begun to listen.
+/// After one in so many kills the next engine is killed too, as soon as it listens.
 const EARLY: u64 = 3;
 
 #[test]

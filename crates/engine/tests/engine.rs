@@ -5,10 +5,13 @@ mod rig;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use engine::{CancelVerdict, Engine, Limits, ReplySink, ReplyTo};
 use message::{Category, MessageId, MessageState, Reason};
-use rig::{Answer, Directory, Script, caller, start, submission, submit, wait_for};
+use rig::{
+    Answer, Directory, Script, caller, config, start, start_with, submission, submit, wait_for,
+};
 
 async fn final_states(engine: &Engine, ids: &[MessageId]) -> HashMap<MessageId, MessageState> {
     let handle = engine.handle();
@@ -288,6 +291,59 @@ async fn refusals_are_immediate_and_named() {
     assert_eq!(admitted, 10, "as many as there are credits");
     engine.stop();
     engine.join().unwrap();
+}
+
+/// A disk that takes no more ends the engine; nobody is left without an answer.
+#[tokio::test]
+async fn when_the_journal_fails_every_submission_is_answered() {
+    let directory = Directory::new("journal-fails");
+    let script = Script::default();
+    let mut config = config(&directory, Limits::default());
+    config.journal_file_max_bytes = 64 << 10;
+    let engine = start_with(config, &script);
+    let handle = engine.handle();
+    // The next file cannot be made.
+    std::fs::remove_dir_all(directory.0.join("journal")).unwrap();
+    let (mut answered, mut last) = (0, None);
+    'bursts: for burst in 0.. {
+        let sink = ReplySink::new(1_000);
+        for tag in 0..1_000 {
+            let reply = ReplyTo {
+                sink: Arc::clone(&sink),
+                tag,
+            };
+            // Not due yet, so that intake alone writes to the journal.
+            let waiting = message::Submission {
+                send_at_ms: Some(rig::now().wall_ms + 60_000),
+                ..submission(burst * 1_000 + tag, Category::Promotional)
+            };
+            if let Err(refusal) = handle.try_submit(&caller(), waiting, reply) {
+                last = Some(refusal.reason);
+            } else {
+                answered += 1;
+            }
+            if last.is_some() && answered == 0 {
+                break 'bursts;
+            }
+        }
+        let mut answers = Vec::new();
+        while answers.len() < answered {
+            let next = sink.recv(&mut answers);
+            tokio::time::timeout(Duration::from_secs(10), next)
+                .await
+                .unwrap_or_else(|_| panic!("{answered} were taken in"));
+        }
+        let refused = answers
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref().err());
+        for refusal in refused {
+            assert_eq!(refusal.reason, Reason::JournalFailed);
+            assert!(refusal.retry_after_ms.is_some());
+        }
+        answered = 0;
+    }
+    assert_eq!(last, Some(Reason::JournalFailed));
+    assert!(engine.join().is_err());
 }
 
 #[tokio::test]

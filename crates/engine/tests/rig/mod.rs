@@ -184,10 +184,15 @@ pub(crate) fn caller() -> Caller {
 }
 
 pub(crate) fn start(directory: &Directory, script: &Script, limits: Limits) -> Engine {
+    start_with(config(directory, limits), script)
+}
+
+/// One carrier, one group, one tenant.
+pub(crate) fn config(directory: &Directory, limits: Limits) -> EngineConfig {
     let carrier: message::Slug = "carrier-a".parse().unwrap();
     let group: message::Slug = "all".parse().unwrap();
     let tiers = vec![vec![message::CarrierId::of(&carrier)]];
-    let config = EngineConfig {
+    EngineConfig {
         dir: directory.0.clone(),
         limits,
         carriers: vec![CarrierConfig {
@@ -216,7 +221,11 @@ pub(crate) fn start(directory: &Directory, script: &Script, limits: Limits) -> E
         send_at_horizon_ms: 86_400_000,
         config_version: 1,
         clock: now,
-    };
+    }
+}
+
+/// Starts an engine and waits until it is open.
+pub(crate) fn start_with(config: EngineConfig, script: &Script) -> Engine {
     let script = script.clone();
     let engine = Engine::start(
         config,
