@@ -14,10 +14,6 @@
 mod load;
 mod rig;
 
-#[allow(
-    clippy::unwrap_used,
-    reason = "written for tests: what fails there has failed"
-)]
 #[path = "../tests/engine_process/mod.rs"]
 mod engine_process;
 

@@ -3,6 +3,7 @@
 //! Our own is read from the CPU clocks, to the nanosecond. Another process's comes from `/proc`, in ticks of 10 ms: of a run of a second
 //! that is one per cent, less than the runs differ by.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(crate) fn cpu_of_threads(pid: u32) -> Vec<(String, Duration)> {
             None => threads.push((name.0.to_owned(), ticks(&stat))),
         }
     }
-    threads.sort_by(|one, other| other.1.cmp(&one.1));
+    threads.sort_by_key(|(_, spent)| Reverse(*spent));
     threads
 }
 

@@ -181,6 +181,7 @@ async fn a_receipt_that_came_while_the_attempt_was_merely_unanswered_settles_it_
         assert_eq!(states[&id], MessageState::Delivered);
         let view = handle.find(caller().tenant, id).await.unwrap();
         assert!(view.uncertain, "a copy was possible");
+        assert_eq!(view.reason, Reason::MatchedByAddress);
     }
     let seen = script.seen.lock().unwrap().len();
     assert_eq!(seen, 2, "no copy was made");

@@ -17,11 +17,16 @@ impl Partition {
             fold.add(report.segment.segment, report.state);
             // Without a verdict nothing changes. A receipt by address settles a doubt only with the message: settling it alone would leave
             // an attempt that looks unanswered and would be sent again.
-            if let Some(verdict) = fold.verdict(entry.payload.segments) {
+            if let Some((state, reason)) = fold.verdict(entry.payload.segments) {
+                // The weaker evidence is what a caller should see; what it says is in the state.
+                let reason = match report.matched {
+                    Matched::ById => reason,
+                    Matched::ByAddress => Reason::MatchedByAddress,
+                };
                 if entry.state == MessageState::Queued {
                     decision.effects.push(Effect::Withdraw(id));
                 }
-                self.finish(id, entry, verdict, decision);
+                self.finish(id, entry, (state, reason), decision);
             }
             return;
         }

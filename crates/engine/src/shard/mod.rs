@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! connectors' events ─┐
-//! intake ring ────────┼─► partitions decide ─► journal (append, commit) ─┐
+//! intake rings ───────┼─► partitions decide ─► journal (append, commit) ─┐
 //! control, deadlines ─┘                                                 │ durable
 //! cell dispatches ◄── lanes ◄── replies, acknowledgements, events ◄─────┘
 //! ```
@@ -12,7 +12,8 @@
 //! Nothing here waits: the loop around it (see [`run`]) sleeps until a ring, the journal, a connector or a time calls for another turn.
 //!
 //! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
-//! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events of connectors and [`DUE_PER_TURN`] deadlines of a partition.
+//! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events of connectors and
+//! [`DUE_PER_TURN`] deadlines of a partition.
 
 mod deferred;
 mod evidence;
@@ -272,7 +273,8 @@ impl Shard {
     fn take_inbox(&mut self, now: Now) -> Result<bool, ShardFailure> {
         for _ in 0..EVENTS_PER_TURN {
             if self.journal.room_bytes() < DECISION_ROOM_BYTES {
-                break;
+                // Another turn at once would find no more room.
+                return Ok(false);
             }
             let Some((carrier, event)) = self.inbox.pop_front() else {
                 return Ok(false);
@@ -375,7 +377,7 @@ impl Shard {
     }
 
     fn dispatch(&mut self, now: Now) -> Result<bool, ShardFailure> {
-        if self.shared.life() != Life::Open || self.journal.room_bytes() < DECISION_ROOM_BYTES {
+        if !self.may_dispatch() {
             return Ok(false);
         }
         let mut sink = Sink {
@@ -387,6 +389,10 @@ impl Shard {
         self.cell
             .turn(now, &mut sink, &mut self.wishes)
             .map_err(|WrittenFailed| ShardFailure::Written(format!("{:?}", self.written.state())))
+    }
+
+    fn may_dispatch(&self) -> bool {
+        self.shared.life() == Life::Open && self.journal.room_bytes() >= DECISION_ROOM_BYTES
     }
 
     fn grant_wishes(&mut self, now: Now) -> Result<(), ShardFailure> {

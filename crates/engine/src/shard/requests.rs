@@ -1,4 +1,4 @@
-//! What the outside asks for: submissions from the intake ring, requests about single messages from the control ring.
+//! What the outside asks for: submissions from the intake rings, urgent ones first; requests about single messages from the control ring.
 
 use journal::Append as _;
 use message::{Now, Reason, stable_hash};

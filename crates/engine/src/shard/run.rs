@@ -8,12 +8,15 @@ use journal::FileJournal;
 use message::Now;
 use queue::Sleep;
 
-use super::{OpenError, Shard, ShardFailure};
+use super::{DECISION_ROOM_BYTES, OpenError, Shard, ShardFailure};
 use crate::config::ConnectorFactory;
 use crate::shared::{Life, Shared};
 
 /// The longest sleep: gauges, deadlines and retention want a turn now and then.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
+
+/// How often room is looked for while the journal has none, which nothing announces.
+const ROOM_LOOK: Duration = Duration::from_millis(1);
 
 /// Opens the shard and runs it until it is drained or fails. Must run inside a `LocalSet`: the connectors spawn their tasks on it.
 pub(crate) async fn run(
@@ -87,9 +90,12 @@ async fn sleep(shard: &Shard, clock: fn() -> Now) {
     use journal::Append as _;
     let shared = &shard.shared;
     let flag = &shared.flag;
+    let room_bytes = shard.journal.room_bytes();
+    let room_to_admit = room_bytes >= shard.intake_room_bytes();
+    let room_to_decide = room_bytes >= DECISION_ROOM_BYTES;
     let work = || {
-        !shared.intake.is_empty()
-            || !shared.control.is_empty()
+        (room_to_admit && !shared.intake.is_empty())
+            || (room_to_decide && !shared.control.is_empty())
             || shard.journal.durable() > shard.durable
     };
     if flag.sleep_unless(work) == Sleep::WorkFound {
@@ -98,8 +104,11 @@ async fn sleep(shard: &Shard, clock: fn() -> Now) {
     }
     let now_ns = clock().mono_ns;
     let longest = match shard.cell.next_permit_ns() {
-        Some(at_ns) => Duration::from_nanos(at_ns.saturating_sub(now_ns)).min(SLEEP_MAX),
-        None => SLEEP_MAX,
+        _ if !room_to_admit => ROOM_LOOK,
+        Some(at_ns) if shard.may_dispatch() => {
+            Duration::from_nanos(at_ns.saturating_sub(now_ns)).min(SLEEP_MAX)
+        }
+        Some(_) | None => SLEEP_MAX,
     };
     // Elapsing is as good a reason for a turn as being woken.
     let _ = tokio::time::timeout(longest, shared.wake.notified()).await;
