@@ -15,6 +15,9 @@ use crate::caller::{Caller, Refusal};
 use crate::reply::ReplyTo;
 use crate::shared::Shared;
 
+/// The shortest validity: `validity_period` has a resolution of a second (SMPP 3.4, 7.1.1), and less than that is never sent.
+const VALID_FOR_MIN_MS: u64 = 1_000;
+
 /// A lane is short while a message in it will be claimed before the next group commit anyway.
 const SHORT_LANE: u64 = 256;
 
@@ -191,6 +194,15 @@ impl Shared {
         let valid_for_ms = submission
             .valid_for_ms
             .unwrap_or(self.config.valid_for_ms[submission.category.index()]);
+        if valid_for_ms < VALID_FOR_MIN_MS {
+            return Err(Refusal::field(
+                Reason::InvalidArgument,
+                "valid_for",
+                format!(
+                    "is {valid_for_ms} ms: allowed is 1 s and more, since carriers count seconds"
+                ),
+            ));
+        }
         Ok(begins_ms.saturating_add(valid_for_ms))
     }
 

@@ -269,6 +269,11 @@ async fn refusals_are_immediate_and_named() {
     assert_eq!(refusal.reason, Reason::TextTooLong);
     assert_eq!(refusal.violations[0].field, "content.sms.text");
 
+    let mut brief = submission(1, Category::Alert);
+    brief.valid_for_ms = Some(999);
+    let refusal = submit(&handle, brief).await.unwrap_err();
+    assert_eq!(refusal.violations[0].field, "valid_for");
+
     let mut keyed = submission(2, Category::Alert);
     keyed.idempotency_key = Some("k".into());
     let first = submit(&handle, keyed.clone()).await.unwrap();
