@@ -8,6 +8,9 @@ use message::{IdBuildHasher, MessageId, ReceiptWanted};
 
 use crate::entry::{MessageView, Taken};
 
+/// The most messages that room is made for at the start; the default of 262,144 over 16 partitions.
+const RESERVED_MAX: usize = 16_384;
+
 /// A message that is done with, as long as it is remembered.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
@@ -21,7 +24,8 @@ pub(crate) struct Finished {
 /// The last finished messages, the oldest leaves first.
 ///
 /// They stand in a row and the table has only their places: a table of whole messages would be rebuilt, and moved, at twice its size some time
-/// after it has filled, because removals leave marks in it.
+/// after it has filled, because removals leave marks in it. The row is reserved at the start for the same reason: memory that is not used
+/// costs nothing, but a row that grows is moved, and everybody waits meanwhile.
 #[derive(Debug)]
 pub(crate) struct FinishedMessages {
     row: VecDeque<Finished>,
@@ -34,7 +38,7 @@ pub(crate) struct FinishedMessages {
 impl FinishedMessages {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            row: VecDeque::new(),
+            row: VecDeque::with_capacity(capacity.min(RESERVED_MAX)),
             left: 0,
             places: HashMap::default(),
             capacity,
@@ -47,12 +51,21 @@ impl FinishedMessages {
             *known = finished;
             return Vec::new();
         }
+        if self.capacity == 0 {
+            return finished.taken;
+        }
+        let orphaned = if self.row.len() == self.capacity {
+            self.forget_oldest()
+        } else {
+            Vec::new()
+        };
         let place = self.left + self.row.len() as u64;
         self.places.insert(finished.view.id, place);
         self.row.push_back(finished);
-        if self.row.len() <= self.capacity {
-            return Vec::new();
-        }
+        orphaned
+    }
+
+    fn forget_oldest(&mut self) -> Vec<Taken> {
         let Some(oldest) = self.row.pop_front() else {
             return Vec::new();
         };

@@ -1,6 +1,6 @@
 //! Configuration in two steps.
 //!
-//! [`file`] and [`carrier_file`] are what people write: TOML tables in which every unknown key is refused. [`effective`]
+//! [`mod@file`] and [`carrier_file`] are what people write: TOML tables in which every unknown key is refused. [`effective`]
 //! is what the program means: defaults filled in, units unified to milliseconds, names resolved, secrets read, every
 //! range checked. Nothing behind this module reads a file of the configuration or applies a default.
 //!
