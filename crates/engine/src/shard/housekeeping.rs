@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use journal::{Append as _, JournalState, Position};
 use message::Now;
-use partition::Record;
+use partition::{Limits as PartitionLimits, Record};
 
 use super::recover::{OPENED_KIND, opened_record};
 use super::{Shard, ShardFailure};
@@ -21,8 +21,9 @@ const RETAIN_ABOVE_BYTES: u64 = 128 << 20;
 /// [`KEY_BYTES`]: so that carrying costs at most a third of what is written.
 const RETAIN_KEY_RATIO: u64 = 4;
 const KEY_BYTES: u64 = 96;
-/// Written records are needed until their attempt has an outcome, which the longest uncertain_after bounds; this is far beyond it.
-const WRITTEN_KEPT_NS: u64 = 600_000_000_000;
+/// Written records are needed until their attempt has an outcome, which the longest `uncertain_after_ms` bounds; they are kept for twice that
+/// and so long again, for the outcome to become durable.
+const WRITTEN_SPARE_MS: u64 = 600_000;
 
 /// Times of what recurs.
 #[derive(Debug, Default)]
@@ -35,9 +36,27 @@ pub(super) struct Housekeeping {
     retain: Option<(Position, Position)>,
     /// Positions of the Written log by time.
     written_marks: VecDeque<(u64, Position)>,
+    /// How long Written records are kept.
+    written_kept_ns: u64,
 }
 
 impl Housekeeping {
+    pub(super) fn new(limits: &PartitionLimits) -> Self {
+        let of_carriers = limits.carrier_policies.iter().map(|(_, policy)| policy);
+        let longest_ms = of_carriers
+            .chain([&limits.policy])
+            .flat_map(|policy| policy.uncertain_after_ms)
+            .max()
+            .unwrap_or(0);
+        let kept_ms = longest_ms
+            .saturating_mul(2)
+            .saturating_add(WRITTEN_SPARE_MS);
+        Self {
+            written_kept_ns: kept_ms.saturating_mul(1_000_000),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn due_check(&mut self, now: Now) -> bool {
         let due = now.mono_ns.saturating_sub(self.due_checked_ns) >= DUE_EVERY_NS;
         if due {
@@ -172,15 +191,16 @@ impl Shard {
             self.journal.commit();
             self.housekeeping.retain = Some((oldest, self.journal.appended()));
         }
+        let kept_ns = self.housekeeping.written_kept_ns;
         let marks = &mut self.housekeeping.written_marks;
         if marks
             .back()
-            .is_none_or(|(at_ns, _)| now.mono_ns - at_ns > WRITTEN_KEPT_NS / 20)
+            .is_none_or(|(at_ns, _)| now.mono_ns - at_ns > kept_ns / 20)
         {
             marks.push_back((now.mono_ns, self.written.written()));
         }
         while let Some((at_ns, position)) = marks.front()
-            && now.mono_ns - at_ns > WRITTEN_KEPT_NS
+            && now.mono_ns - at_ns > kept_ns
         {
             self.written.retain_from(*position);
             marks.pop_front();
@@ -241,5 +261,27 @@ impl Shard {
                 .sum(),
             receipts_awaited: self.evidence.awaited() as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use message::CarrierId;
+    use partition::Policy;
+
+    use super::*;
+
+    #[test]
+    fn written_records_outlive_the_longest_wait_for_an_answer() {
+        let kept_ms =
+            |limits: &PartitionLimits| Housekeeping::new(limits).written_kept_ns / 1_000_000;
+        let mut limits = PartitionLimits::default();
+        assert_eq!(kept_ms(&limits), 660_000);
+        let patient = Policy {
+            uncertain_after_ms: [5_000, 10_000, 30_000, 86_400_000],
+            ..Policy::default()
+        };
+        limits.carrier_policies.push((CarrierId(1), patient));
+        assert_eq!(kept_ms(&limits), 2 * 86_400_000 + 600_000);
     }
 }

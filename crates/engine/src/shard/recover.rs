@@ -220,7 +220,7 @@ impl Shard {
             written,
             evidence: Evidence::default(),
             deferred: DeferredQueue::default(),
-            housekeeping: Housekeeping::default(),
+            housekeeping: Housekeeping::new(&shared.config.limits.partition),
             decision: partition::Decision::default(),
             followups: VecDeque::new(),
             inbox: VecDeque::new(),
