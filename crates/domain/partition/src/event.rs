@@ -50,6 +50,8 @@ pub struct OutcomeReport {
     pub outcome: Outcome,
     /// The raw `command_status`; 0 when there was no answer.
     pub status: u32,
+    /// The session's number in its process; 0 when the report is not of one (no answer in time, found after a restart).
+    pub session: u32,
 }
 
 /// A receipt that led to a segment.

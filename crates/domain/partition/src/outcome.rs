@@ -213,6 +213,7 @@ impl Partition {
             carrier: CarrierId(0),
             outcome: Outcome::Unwritten,
             status: 0,
+            session: 0,
         };
         let policy = self.limits.policy(doubt.carrier);
         let sequel = Sequel {
@@ -232,6 +233,7 @@ impl Partition {
                 reason: Reason::AnswerOverdue,
             },
             status: 0,
+            session: 0,
         };
         self.decide_uncertain(entry, &report, Reason::AnswerOverdue, decision);
     }
@@ -362,6 +364,7 @@ impl Partition {
             next_attempt: u32::from(sequel.next_attempt),
             next_at_ms: sequel.next_at_ms,
             deadline_ms: sequel.deadline_ms,
+            session: report.session,
         }));
     }
 }

@@ -178,6 +178,9 @@ pub struct Outcome {
     /// When waiting ends (for a receipt, or for evidence about an uncertain attempt); 0 when nothing is awaited.
     #[prost(uint64, tag = "10")]
     pub deadline_ms: u64,
+    /// The session's number in the process that wrote this record; 0 when the outcome is not the word of one.
+    #[prost(uint32, tag = "11")]
+    pub session: u32,
 }
 
 /// A receipt that found its message.

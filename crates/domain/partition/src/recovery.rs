@@ -65,6 +65,7 @@ impl Partition {
                 carrier: entry.carrier.unwrap_or(message::CarrierId(0)),
                 outcome: Outcome::Uncertain { reason },
                 status: 0,
+                session: 0,
             }))
         };
         Some(match (entry.state, boot) {

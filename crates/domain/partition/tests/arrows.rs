@@ -5,7 +5,8 @@ mod rig;
 use message::{
     Category, MessageId, MessageState, Outcome, Reason, ReceiptState, ReceiptWanted, Rejection,
 };
-use partition::{Answer, CancelVerdict, Claim, Event, Matched};
+use partition::record::RECORD_VERSION;
+use partition::{Answer, CancelVerdict, Claim, Event, Matched, Record};
 use rig::{AWAITS, FAILS, RESENDS, Rig, TENANT, rejected, segment, submission};
 
 use message::MessageState::{
@@ -415,4 +416,25 @@ fn a_removed_route_ends_what_waits_but_not_what_was_sent() {
     rig.outcome(id, 1, Outcome::Unwritten);
     assert_eq!(rig.ended(id), (Failed, Reason::RouteRemoved));
     rig.check();
+}
+
+#[test]
+fn an_outcome_names_the_session_it_came_over_and_none_when_nobody_spoke() {
+    let mut rig = Rig::new();
+    let id = rig.admit(Category::Otp);
+    let attempt = rig.send(id, RESENDS).expect("queued");
+    rig.submitted(id, attempt);
+    let silent = rig.admit(Category::Otp);
+    rig.send(silent, RESENDS).expect("queued");
+    rig.advance(6_000);
+    let sessions: Vec<_> = rig
+        .log
+        .iter()
+        .map(|(kind, octets)| Record::decode(*kind, RECORD_VERSION, octets).expect("our own"))
+        .filter_map(|record| match record {
+            Record::Outcome(outcome) => Some((outcome.segment.to_ref()?.message, outcome.session)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sessions, [(id, 1), (silent, 0)]);
 }

@@ -282,6 +282,7 @@ impl Shard {
             match event {
                 ConnectorEvent::Outcome {
                     segment,
+                    session,
                     outcome,
                     status,
                     ..
@@ -291,6 +292,7 @@ impl Shard {
                         carrier,
                         outcome,
                         status,
+                        session: session.0,
                     };
                     let at = usize::from(segment.message.partition());
                     self.decide(at, Event::Outcome(report), now)?;

@@ -347,6 +347,7 @@ impl Rig {
             carrier,
             outcome,
             status: 0,
+            session: 1,
         }));
     }
 
