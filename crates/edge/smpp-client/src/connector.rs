@@ -11,17 +11,18 @@ use tokio::task::JoinHandle;
 use crate::config::{CarrierConfig, ConfigError};
 use crate::driver::keep_session;
 use crate::live::{Live, WRITE_MAX_PDUS};
-use crate::pool::{EVENTS_MAX, Link, Pool};
+use crate::pool::{Ambient, EVENTS_MAX, Link, Pool};
 use crate::request::Scratch;
 use crate::tls::{TlsConnector, TlsError};
+use crate::wire::{TcpWire, Wire};
 
 /// Speaks SMPP to one carrier over a pool of sessions.
 ///
 /// It lives on one thread, inside a [`tokio::task::LocalSet`]: each configured session has a task there that moves its bytes and timers,
 /// while the methods of [`Connector`] are called from the engine's turn. Dropping it ends the tasks and closes the connections without
 /// unbind; [`Connector::drain`] ends them in order.
-pub struct SmppConnector {
-    pool: Rc<Pool>,
+pub struct SmppConnector<W: Wire = TcpWire> {
+    pool: Rc<Pool<W>>,
     tasks: Vec<JoinHandle<()>>,
     scratch: Scratch,
     /// Places that a batch wrote to.
@@ -67,16 +68,15 @@ impl PreparedCarrier {
     /// the connector: it must only note that a turn is due.
     #[must_use]
     pub fn start(self, wake: Rc<dyn Fn()>) -> SmppConnector {
-        let pool = Rc::new(Pool::new(self.config, self.tls, wake));
-        let task = |place| tokio::task::spawn_local(keep_session(Rc::clone(&pool), place));
+        let pool = Rc::new(Pool::new(self.config, Ambient::PROCESS, wake));
+        let task = |place| {
+            let (pool, tls) = (Rc::clone(&pool), self.tls.clone());
+            tokio::task::spawn_local(keep_session(pool, tls, place))
+        };
         let tasks = (0..pool.links.len()).map(task).collect();
-        SmppConnector {
-            pool,
-            tasks,
-            scratch: Scratch::default(),
-            touched: Vec::new(),
-            next_place: 0,
-        }
+        let mut connector = SmppConnector::on(pool);
+        connector.tasks = tasks;
+        connector
     }
 }
 
@@ -88,6 +88,19 @@ impl SmppConnector {
     pub fn start(config: CarrierConfig, wake: Rc<dyn Fn()>) -> Result<Self, StartError> {
         Ok(PreparedCarrier::new(config)?.start(wake))
     }
+}
+
+impl<W: Wire> SmppConnector<W> {
+    /// A connector on a pool whose sessions somebody keeps.
+    pub(crate) fn on(pool: Rc<Pool<W>>) -> Self {
+        Self {
+            pool,
+            tasks: Vec::new(),
+            scratch: Scratch::default(),
+            touched: Vec::new(),
+            next_place: 0,
+        }
+    }
 
     /// The carrier's configuration.
     #[must_use]
@@ -96,7 +109,7 @@ impl SmppConnector {
     }
 
     /// The session's slot, and how many places of its window are free; none when it may not or cannot carry a segment now.
-    fn slot(&self, link: &Link, now: Now) -> Option<(Slot, u32)> {
+    fn slot(&self, link: &Link<W>, now: Now) -> Option<(Slot, u32)> {
         if link.number.get() == 0 {
             return None;
         }
@@ -138,7 +151,7 @@ impl SmppConnector {
     }
 }
 
-impl Connector for SmppConnector {
+impl<W: Wire> Connector for SmppConnector<W> {
     fn poll_slot(&mut self, now: Now) -> Option<Slot> {
         if self.pool.draining.get() || self.pool.events.borrow().len() >= EVENTS_MAX {
             return None;
@@ -212,7 +225,7 @@ impl Connector for SmppConnector {
     }
 }
 
-impl Drop for SmppConnector {
+impl<W: Wire> Drop for SmppConnector<W> {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
@@ -221,7 +234,7 @@ impl Drop for SmppConnector {
 }
 
 /// Wakes the session's task when there is something that only it can wait for, once until it has stepped.
-fn tell_task(link: &Link, live: &mut Live) {
+fn tell_task<W: Wire>(link: &Link<W>, live: &mut Live<W>) {
     if !live.told && live.needs_task() {
         live.told = true;
         link.notify.notify_one();

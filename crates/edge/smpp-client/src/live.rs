@@ -30,7 +30,7 @@ const SUBMIT_SM_BYTES: usize = 320;
 
 /// What woke the session's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// The engine queued something, or is draining.
     Work,
     /// The socket has bytes.
@@ -53,10 +53,10 @@ pub(crate) struct Turn<'a> {
 
 /// A connection and its session.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct Live<W> {
     pub(crate) session: Session,
     pub(crate) book: Book,
-    wire: Wire,
+    wire: W,
     /// The start of a PDU whose end has not come.
     carry: Vec<u8>,
     blocked: bool,
@@ -68,9 +68,9 @@ pub(crate) struct Live {
     pub(crate) told: bool,
 }
 
-impl Live {
+impl<W: Wire> Live<W> {
     /// A connection whose session has its bind queued.
-    pub(crate) fn new(session: Session, wire: Wire, late_max: usize) -> Self {
+    pub(crate) fn new(session: Session, wire: W, late_max: usize) -> Self {
         Self {
             session,
             book: Book::new(late_max),

@@ -13,7 +13,7 @@ use crate::config::{BindMode, CarrierConfig};
 use crate::end::SessionEnd;
 use crate::live::{Cause, Live, SCRATCH_BYTES, Turn};
 use crate::reconnect::ConnectGate;
-use crate::tls::TlsConnector;
+use crate::wire::Wire;
 
 /// Events that may wait for the engine before no further slot is offered and no session is opened.
 pub(crate) const EVENTS_MAX: usize = 65_536;
@@ -21,12 +21,28 @@ pub(crate) const EVENTS_MAX: usize = 65_536;
 /// Sessions are numbered over the whole process, over all carriers and threads; there is one such count, so it is a static.
 static SESSIONS_OPENED: AtomicU32 = AtomicU32::new(0);
 
+/// What a pool takes from the process around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ambient {
+    /// The monotonic clock, in nanoseconds.
+    pub mono_ns: fn() -> u64,
+    /// The number of the session that is bound next: each is given once in the life of the process.
+    pub next_session: fn() -> SessionNo,
+}
+
+impl Ambient {
+    /// The machine's clock, and numbers that all carriers of the process share.
+    pub(crate) const PROCESS: Self = Self {
+        mono_ns: || Clock.mono_ns(),
+        next_session: next_session_number,
+    };
+}
+
 /// One carrier's sessions and what they report.
-pub(crate) struct Pool {
+pub(crate) struct Pool<W> {
     pub(crate) config: CarrierConfig,
-    pub(crate) tls: Option<TlsConnector>,
-    pub(crate) clock: Clock,
-    pub(crate) links: Vec<Link>,
+    pub(crate) ambient: Ambient,
+    pub(crate) links: Vec<Link<W>>,
     pub(crate) gate: RefCell<ConnectGate>,
     pub(crate) events: RefCell<Vec<ConnectorEvent>>,
     pub(crate) draining: Cell<bool>,
@@ -38,11 +54,11 @@ pub(crate) struct Pool {
 }
 
 /// One configured session: the place that connections of it come and go in.
-pub(crate) struct Link {
+pub(crate) struct Link<W> {
     pub(crate) index: u32,
     pub(crate) bind_type: BindType,
     /// The connection, while there is one.
-    pub(crate) live: RefCell<Option<Live>>,
+    pub(crate) live: RefCell<Option<Live<W>>>,
     /// The number of the bound session, 0 when there is none; beside `live` so that a search need not look inside.
     pub(crate) number: Cell<u32>,
     /// Whether the last bind was refused for good.
@@ -53,15 +69,10 @@ pub(crate) struct Link {
     pub(crate) notify: Notify,
 }
 
-impl Pool {
-    pub(crate) fn new(
-        config: CarrierConfig,
-        tls: Option<TlsConnector>,
-        wake: Rc<dyn Fn()>,
-    ) -> Self {
+impl<W: Wire> Pool<W> {
+    pub(crate) fn new(config: CarrierConfig, ambient: Ambient, wake: Rc<dyn Fn()>) -> Self {
         Self {
-            tls,
-            clock: Clock,
+            ambient,
             links: links(&config),
             gate: RefCell::new(ConnectGate::new(&config.reconnect)),
             events: RefCell::new(Vec::new()),
@@ -75,14 +86,18 @@ impl Pool {
         }
     }
 
+    pub(crate) fn now_ns(&self) -> u64 {
+        (self.ambient.mono_ns)()
+    }
+
     /// Tells the engine that there is something for it.
     pub(crate) fn wake(&self) {
         (self.wake)();
     }
 
     /// The place of a bound session. Calls come in runs for one session, so the place found last is looked at first.
-    pub(crate) fn link_of(&self, session: SessionNo) -> Option<&Link> {
-        let is_of = |link: &Link| session.0 != 0 && link.number.get() == session.0;
+    pub(crate) fn link_of(&self, session: SessionNo) -> Option<&Link<W>> {
+        let is_of = |link: &Link<W>| session.0 != 0 && link.number.get() == session.0;
         if let Some(link) = self
             .links
             .get(self.found_last.get())
@@ -96,7 +111,7 @@ impl Pool {
     }
 
     /// Lets the session of a place do what is due; the engine is woken when that gave it something to do.
-    pub(crate) fn step(&self, link: &Link, cause: Cause) -> Option<SessionEnd> {
+    pub(crate) fn step(&self, link: &Link<W>, cause: Cause) -> Option<SessionEnd> {
         let mut slot = link.live.borrow_mut();
         let live = slot.as_mut()?;
         let mut events = self.events.borrow_mut();
@@ -107,9 +122,9 @@ impl Pool {
                 config: &self.config,
                 events: &mut events,
                 scratch: &mut self.scratch.borrow_mut(),
-                now_ns: self.clock.mono_ns(),
+                now_ns: self.now_ns(),
                 draining: self.draining.get(),
-                next_number: &next_session_number,
+                next_number: &self.ambient.next_session,
             },
         );
         let news = events.len() > events_before || (blocked_before && !live.is_blocked());
@@ -131,9 +146,9 @@ impl Pool {
     }
 
     /// Takes the connection out of its place and reports what it lost.
-    pub(crate) fn close(&self, link: &Link) -> Option<u64> {
+    pub(crate) fn close(&self, link: &Link<W>) -> Option<u64> {
         let live = link.live.borrow_mut().take()?;
-        let now_ns = self.clock.mono_ns();
+        let now_ns = self.now_ns();
         let bound_ns = live
             .book
             .bound_ns
@@ -191,7 +206,7 @@ fn next_session_number() -> SessionNo {
 }
 
 /// Receivers come first, so that at the start receipts can come in before segments go out.
-fn links(config: &CarrierConfig) -> Vec<Link> {
+fn links<W>(config: &CarrierConfig) -> Vec<Link<W>> {
     let (receivers, carriers) = match config.bind {
         BindMode::Transceiver => (0, BindType::Transceiver),
         BindMode::TransmitterReceiver => (config.receiver_sessions, BindType::Transmitter),

@@ -18,11 +18,11 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Most octets of one write, and of what the kernel may hold unsent.
-pub(crate) const WRITE_MAX_BYTES: usize = 16 * 1024;
+pub const WRITE_MAX_BYTES: usize = 16 * 1024;
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadResult {
+pub enum ReadResult {
     /// So many octets.
     Octets(usize),
     /// Nothing for now.
@@ -33,7 +33,7 @@ pub(crate) enum ReadResult {
 
 /// How far a flush came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flushed {
+pub enum Flushed {
     /// The kernel has everything.
     All,
     /// The kernel takes no more; ask again when the socket is writable.
@@ -42,9 +42,36 @@ pub(crate) enum Flushed {
     Handshaking,
 }
 
-/// One connection.
+/// One connection, as a session sees it: bytes in, bytes out, and whether the way out is free. Nothing here waits.
+///
+/// [`SmppConnector`](crate::SmppConnector) runs on TCP with or without TLS; another wire stands in where time is virtual.
+pub trait Wire {
+    /// Reads into `buffer`, which is not empty.
+    ///
+    /// # Errors
+    /// The connection broke.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<ReadResult>;
+
+    /// Writes what waits in the session ([`Session::transmit`]) until nothing is left or no more is taken, and says so by
+    /// [`Session::handle_transmitted`].
+    ///
+    /// # Errors
+    /// The connection broke.
+    fn flush(&mut self, session: &mut Session) -> io::Result<Flushed>;
+
+    /// Whether nothing waits above the kernel.
+    fn is_empty(&self, session: &Session) -> bool;
+
+    /// Whether what is written now would not queue behind much else in the kernel.
+    fn is_writable(&self) -> bool;
+
+    /// Tells the peer that nothing follows, as far as that is taken.
+    fn say_goodbye(&mut self, session: &mut Session);
+}
+
+/// TCP, with or without TLS.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub struct TcpWire {
     stream: Rc<TcpStream>,
     tls: Option<Box<Tls>>,
 }
@@ -57,7 +84,7 @@ struct Tls {
     sealed: usize,
 }
 
-impl Wire {
+impl TcpWire {
     /// A connection whose options are set; see [`tune`].
     pub(crate) fn new(stream: Rc<TcpStream>, tls: Option<ClientConnection>) -> Self {
         let tls = tls.map(|connection| {
@@ -68,25 +95,24 @@ impl Wire {
         });
         Self { stream, tls }
     }
+}
 
-    /// Reads into `buffer`, which is not empty.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<ReadResult> {
+impl Wire for TcpWire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<ReadResult> {
         match &mut self.tls {
             None => read_tcp(&self.stream, buffer),
             Some(tls) => tls.read(&self.stream, buffer),
         }
     }
 
-    /// Writes what waits in the session until nothing is left or the kernel takes no more.
-    pub(crate) fn flush(&mut self, session: &mut Session) -> io::Result<Flushed> {
+    fn flush(&mut self, session: &mut Session) -> io::Result<Flushed> {
         match &mut self.tls {
             None => flush_tcp(&self.stream, session),
             Some(tls) => tls.flush(&self.stream, session),
         }
     }
 
-    /// Whether nothing waits above the kernel.
-    pub(crate) fn is_empty(&self, session: &Session) -> bool {
+    fn is_empty(&self, session: &Session) -> bool {
         session.transmit().is_empty()
             && self
                 .tls
@@ -96,7 +122,7 @@ impl Wire {
 
     /// Whether the kernel holds less than its low-water mark, asked level-triggered: the runtime's own readiness stays set until a
     /// write fails. When the answer is no, that readiness is cleared, so that waiting for it means something.
-    pub(crate) fn is_writable(&self) -> bool {
+    fn is_writable(&self) -> bool {
         let stream = &*self.stream;
         let poll_now = || {
             let mut fds = [PollFd::new(stream, PollFlags::OUT)];
@@ -120,8 +146,7 @@ impl Wire {
         }
     }
 
-    /// Tells the peer that nothing follows, as far as the kernel takes it.
-    pub(crate) fn say_goodbye(&mut self, session: &mut Session) {
+    fn say_goodbye(&mut self, session: &mut Session) {
         if let Some(tls) = &mut self.tls {
             tls.connection.send_close_notify();
         }
