@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use connector::Connector;
 use message::{CarrierId, Now, Slug, TenantId};
@@ -70,6 +71,8 @@ impl Default for Limits {
 pub struct EngineConfig {
     /// The data directory.
     pub dir: PathBuf,
+    /// The disk it is on; [`journal::FileStorage`] but in a simulation.
+    pub storage: Arc<dyn journal::Storage>,
     /// Bounds.
     pub limits: Limits,
     /// The carriers, in the order of their connectors.

@@ -35,6 +35,7 @@ pub use config::{
 pub use events::{Event, PositionLost, Watcher};
 pub use handle::Handle;
 pub use inbound::InboundWatcher;
+pub use journal::{FileStorage, Storage};
 pub use metrics::{Description, Kind, METRICS};
 pub use partition::Limits as PartitionLimits;
 pub use partition::{CancelVerdict, InboundView, MessageView, OnUncertain, Policy, RetryPolicy};
@@ -56,9 +57,9 @@ pub enum StartError {
     /// A limit cannot be used.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The operating system gave no randomness; the journal is who asks for it.
-    #[error(transparent)]
-    Random(#[from] journal::OpenError),
+    /// The operating system gave no randomness.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(std::io::Error),
     /// The thread could not be started.
     #[error("the shard's thread could not be started: {0}")]
     Thread(std::io::Error),
@@ -71,7 +72,7 @@ impl Engine {
     /// # Errors
     /// See [`StartError`]. What goes wrong on the thread is told by [`Self::join`].
     pub fn start(config: EngineConfig, connectors: ConnectorFactory) -> Result<Self, StartError> {
-        let seed = journal::random_seed()?;
+        let seed = config.storage.random_seed().map_err(StartError::Random)?;
         let mut word = [0; 8];
         word.copy_from_slice(&seed[..8]);
         let shared = shared::Shared::new(config, u64::from_le_bytes(word))?;

@@ -1,14 +1,10 @@
-//! Two facts only the operating system knows: which boot this is, and randomness.
+//! Which boot of the machine this is.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
-
-use crate::OpenError;
+use std::fs;
+use std::io;
 
 const BOOT_ID_PATH: &str = "/proc/sys/kernel/random/boot_id";
-const RANDOM_PATH: &str = "/dev/urandom";
 
 /// Which boot of the machine something belongs to: the kernel draws it at random at every start.
 ///
@@ -32,26 +28,11 @@ impl fmt::Display for BootId {
 /// The boot this process runs in.
 ///
 /// # Errors
-/// [`OpenError::Io`] where the kernel does not offer it (`/proc` not mounted) or offers something else than 32
-/// hexadecimal digits with dashes.
-pub fn boot_id() -> Result<BootId, OpenError> {
-    let path = Path::new(BOOT_ID_PATH);
-    let text = fs::read_to_string(path).map_err(|error| OpenError::io("reading", path, error))?;
-    parse_boot_id(&text)
-        .ok_or_else(|| OpenError::io("reading", path, io::Error::from(io::ErrorKind::InvalidData)))
-}
-
-/// 32 bytes from the kernel's random source: the seed of everything random in an engine.
-///
-/// # Errors
-/// [`OpenError::Io`] where the kernel's random device cannot be read.
-pub fn random_seed() -> Result<[u8; 32], OpenError> {
-    let path = Path::new(RANDOM_PATH);
-    let mut seed = [0; 32];
-    File::open(path)
-        .and_then(|mut file| file.read_exact(&mut seed))
-        .map_err(|error| OpenError::io("reading", path, error))?;
-    Ok(seed)
+/// Where the kernel does not offer it (`/proc` not mounted) or offers something else than 32 hexadecimal digits with
+/// dashes.
+pub(crate) fn read() -> io::Result<BootId> {
+    let text = fs::read_to_string(BOOT_ID_PATH)?;
+    parse_boot_id(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 fn parse_boot_id(text: &str) -> Option<BootId> {
@@ -74,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_boot_id_is_the_same_all_boot_long() {
-        assert_eq!(boot_id().unwrap(), boot_id().unwrap());
+        assert_eq!(read().unwrap(), read().unwrap());
     }
 
     #[test]
@@ -90,10 +71,5 @@ mod tests {
         ] {
             assert_eq!(parse_boot_id(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn seeds_differ() {
-        assert_ne!(random_seed().unwrap(), random_seed().unwrap());
     }
 }

@@ -1,7 +1,7 @@
 //! Where frames collect until they are written: one growing block of bytes, encoded in place, with a ceiling.
 
 use crate::frame::{self, BatchPlace, FrameHead};
-use crate::{AppendError, Failure, FailureStep, Position};
+use crate::{AppendError, Failure, FailureStep, Placed, Position};
 
 /// Which frames say that all before them is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl FrameBuffer {
         kind: u8,
         version: u8,
         encode: &mut dyn FnMut(&mut Vec<u8>),
-    ) -> Result<Position, AppendError> {
+    ) -> Result<Placed, AppendError> {
         self.bytes.truncate(self.filled);
         let start = self.filled;
         let payload_start = start + frame::HEADER_BYTES;
@@ -86,11 +86,15 @@ impl FrameBuffer {
             key_id: 0,
             place,
         };
-        frame::seal(&mut self.bytes[start..], Position(self.end), head);
+        let placed_at = Position(self.end);
+        frame::seal(&mut self.bytes[start..], placed_at, head);
         self.end += (self.bytes.len() - start) as u64;
         self.filled = self.bytes.len();
         self.records += 1;
-        Ok(Position(self.end))
+        Ok(Placed {
+            start: placed_at,
+            end: Position(self.end),
+        })
     }
 
     /// Swaps the whole frames into `batch` (whose old content is dropped, its memory kept for the next round).
@@ -140,7 +144,7 @@ mod tests {
         let first = buffer
             .append(1, 1, &mut |out| out.extend_from_slice(&[1; 20]))
             .unwrap();
-        assert_eq!((first, buffer.room_bytes()), (Position(32), 8));
+        assert_eq!((first.end, buffer.room_bytes()), (Position(32), 8));
         let refused = buffer.append(1, 1, &mut |out| out.extend_from_slice(&[2; 20]));
         assert_eq!(
             refused,
@@ -183,12 +187,13 @@ mod tests {
         let mut batch = Vec::new();
         for _ in 0..2 {
             let start = buffer.end();
-            let second = buffer.append(1, 1, &mut |out| out.push(1)).unwrap();
-            buffer.append(1, 1, &mut |out| out.push(2)).unwrap();
+            let first = buffer.append(1, 1, &mut |out| out.push(1)).unwrap();
+            let second = buffer.append(1, 1, &mut |out| out.push(2)).unwrap();
+            assert_eq!((first.start, first.end), (start, second.start));
             buffer.take(&mut batch);
             let opens = frame::split(&batch, start).unwrap();
             assert_eq!(opens.place, BatchPlace::Opens);
-            let follows = frame::split(&batch[opens.frame_bytes..], second).unwrap();
+            let follows = frame::split(&batch[opens.frame_bytes..], second.start).unwrap();
             assert_eq!(follows.place, BatchPlace::Continues);
         }
     }
@@ -203,10 +208,10 @@ mod tests {
             });
         }));
         assert!(panicked.is_err());
-        let end = buffer.append(2, 1, &mut |out| out.push(9)).unwrap();
+        let placed = buffer.append(2, 1, &mut |out| out.push(9)).unwrap();
         let mut batch = Vec::new();
         buffer.take(&mut batch);
-        assert_eq!(end, Position(13));
+        assert_eq!(placed.end, Position(13));
         assert_eq!(
             frame::split(&batch, Position(0)).unwrap().frame.payload,
             [9]

@@ -269,7 +269,7 @@ impl OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderFault {
     /// The file ends inside it.
-    #[error("{bytes} bytes, a header has {}", crate::file::HEADER_BYTES)]
+    #[error("{bytes} bytes, a header has {}", crate::header::HEADER_BYTES)]
     Short {
         /// Bytes found.
         bytes: usize,
@@ -321,4 +321,30 @@ pub enum ReplayError<E> {
         /// The reader's reason.
         source: E,
     },
+}
+
+/// Why a record could not be read while the log is in use.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The record was let go, or its file was.
+    #[error("position {wanted} is not held any more: the oldest is {oldest}")]
+    Gone {
+        /// The position asked for.
+        wanted: Position,
+        /// The oldest position still held.
+        oldest: Position,
+    },
+    /// No record starts there: the position is not one that was handed out, it is not durable yet, or the file is damaged.
+    #[error("file {}: no record starts at position {position}", file.display())]
+    NoRecord {
+        /// The file that should hold it.
+        file: PathBuf,
+        /// The position asked for.
+        position: Position,
+        /// What is there instead; none at the end of the file.
+        what: Option<FrameFault>,
+    },
+    /// The log itself could not be read.
+    #[error(transparent)]
+    Log(#[from] OpenError),
 }

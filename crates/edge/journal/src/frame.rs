@@ -125,17 +125,21 @@ pub fn split(bytes: &[u8], position: Position) -> Result<Split<'_>, FrameFault> 
         FLAG_OPENS_BATCH => BatchPlace::Opens,
         flags => return Err(FrameFault::Flags { flags }),
     };
-    let record = FrameRef {
+    Ok(Split {
+        frame: view(frame),
+        place,
+        frame_bytes,
+    })
+}
+
+/// The record of a whole frame that [`split`] has checked before.
+pub(crate) fn view(frame: &[u8]) -> FrameRef<'_> {
+    FrameRef {
         kind: frame[8],
         version: frame[9],
         key_id: frame[10],
         payload: &frame[HEADER_BYTES..],
-    };
-    Ok(Split {
-        frame: record,
-        place,
-        frame_bytes,
-    })
+    }
 }
 
 /// Bytes of the whole frame that the header at the head of `bytes` announces; not checked by its checksum yet.

@@ -4,24 +4,32 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use message::Now;
+
 use crate::buffer::{BatchMarks, FrameBuffer};
-use crate::file::{DirectoryLock, Durability, FileLayout, FileSet};
+use crate::file::{self, Durability, FileLayout, FileSet};
 use crate::replay::{ReadLog, Reading};
+use crate::shared::Shared;
 use crate::stats::{BatchFigures, JournalStats};
-use crate::writer::{self, Shared};
+use crate::stepped::SteppedJournal;
+use crate::storage::{FileStorage, Storage, StorageLock};
+use crate::writer::{self, Writer};
 use crate::{
-    AppendError, Failure, FailureStep, LogContents, OpenError, Position, Record, ReplayError,
-    Replayed, boot_id, frame,
+    AppendError, Failure, FailureStep, LogContents, OpenError, Placed, Position, Record,
+    ReplayError, Replayed, frame,
 };
 
 /// Called by the writer thread after every batch and when the journal fails: something new is durable, room is free
 /// again, or the state has changed. Must not block.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// Both clocks, read together. The journal reads no other: it dates files and measures the disk with it.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
+
 /// What an engine needs of a journal; a simulator's fake stands in for the real one.
 pub trait Append {
     /// Appends one record: `encode` extends the buffer with its payload and must leave the bytes before alone. Returns
-    /// the position behind the record: it is durable once [`durable`](Append::durable) has reached that.
+    /// where the record will lie: it is durable once [`durable`](Append::durable) has reached its end.
     ///
     /// Nothing is written before [`commit`](Append::commit).
     ///
@@ -32,7 +40,7 @@ pub trait Append {
         kind: u8,
         version: u8,
         encode: &mut dyn FnMut(&mut Vec<u8>),
-    ) -> Result<Position, AppendError>;
+    ) -> Result<Placed, AppendError>;
 
     /// Lets what was appended go to the disk: once per turn, so that a turn's records share one sync. Does not wait.
     fn commit(&mut self);
@@ -131,7 +139,7 @@ pub(crate) fn check_limit(
 pub struct Recovery {
     config: JournalConfig,
     reading: Reading,
-    lock: DirectoryLock,
+    lock: Box<dyn StorageLock>,
     read: Option<ReadLog>,
 }
 
@@ -156,13 +164,40 @@ impl Recovery {
     ///
     /// # Errors
     /// [`OpenError`]: as for the replay, or the new file or the thread could not be made.
-    pub fn start(mut self, wake: Wake) -> Result<FileJournal, OpenError> {
+    pub fn start(self, wake: Wake, clock: Clock) -> Result<FileJournal, OpenError> {
+        let dir = self.config.dir.clone();
+        let (writer, lock) = self.writer(wake, clock)?;
+        let shared = Arc::clone(writer.shared());
+        let thread = writer::spawn(writer)
+            .map_err(|error| OpenError::io("starting the writer thread of", &dir, error))?;
+        Ok(FileJournal {
+            appender: Appender::new(shared),
+            thread: Some(thread),
+            _lock: lock,
+        })
+    }
+
+    /// The same without a thread: the caller lets the writer do one thing at a time, which is how a simulator drives it.
+    ///
+    /// # Errors
+    /// [`OpenError`]: as for the replay, or the new file could not be made.
+    pub fn start_stepped(self, wake: Wake, clock: Clock) -> Result<SteppedJournal, OpenError> {
+        let (writer, lock) = self.writer(wake, clock)?;
+        Ok(SteppedJournal::new(writer, lock))
+    }
+
+    fn writer(
+        mut self,
+        wake: Wake,
+        clock: Clock,
+    ) -> Result<(Writer, Box<dyn StorageLock>), OpenError> {
         let ReadLog { replayed, sealed } = match self.read.take() {
             Some(read) => read,
             None => self.reading.check()?,
         };
         let layout = FileLayout {
-            dir: self.config.dir.clone(),
+            storage: self.reading.storage,
+            dir: self.config.dir,
             contents: LogContents::Journal,
             boot: self.reading.boot,
             durability: match self.config.sync {
@@ -170,7 +205,7 @@ impl Recovery {
             },
             file_max_bytes: self.config.file_max_bytes,
         };
-        let files = FileSet::begin(layout, sealed, replayed.end)
+        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)
             .map_err(|(path, error)| OpenError::io("creating", &path, error))?;
         let buffer = FrameBuffer::new(
             replayed.end,
@@ -178,14 +213,7 @@ impl Recovery {
             BatchMarks::EveryBatch,
         );
         let shared = Arc::new(Shared::new(buffer, &files, wake));
-        let thread = writer::spawn(Arc::clone(&shared), files).map_err(|error| {
-            OpenError::io("starting the writer thread of", &self.config.dir, error)
-        })?;
-        Ok(FileJournal {
-            appender: Appender { shared },
-            thread: Some(thread),
-            _lock: self.lock,
-        })
+        Ok((Writer::new(shared, files, clock), self.lock))
     }
 }
 
@@ -195,22 +223,29 @@ pub struct FileJournal {
     appender: Appender,
     thread: Option<JoinHandle<()>>,
     /// Released after the thread has been joined.
-    _lock: DirectoryLock,
+    _lock: Box<dyn StorageLock>,
 }
 
 impl FileJournal {
-    /// Locks the directory.
+    /// Locks the directory on the real disk.
     ///
     /// # Errors
     /// [`OpenError::Locked`] when somebody has it, [`OpenError::Limit`] for a limit out of range, [`OpenError::Io`].
     pub fn open(config: JournalConfig) -> Result<Recovery, OpenError> {
+        FileJournal::open_on(FileStorage::shared(), config)
+    }
+
+    /// Locks the directory on this storage.
+    ///
+    /// # Errors
+    /// As for [`open`](FileJournal::open).
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        config: JournalConfig,
+    ) -> Result<Recovery, OpenError> {
         config.check()?;
-        let lock = DirectoryLock::acquire(&config.dir)?;
-        let reading = Reading {
-            dir: config.dir.clone(),
-            contents: LogContents::Journal,
-            boot: boot_id()?,
-        };
+        let lock = file::lock_directory(&*storage, &config.dir)?;
+        let reading = Reading::new(storage, config.dir.clone(), LogContents::Journal)?;
         Ok(Recovery {
             config,
             reading,
@@ -265,6 +300,10 @@ pub struct Appender {
 }
 
 impl Appender {
+    pub(crate) fn new(shared: Arc<Shared>) -> Appender {
+        Appender { shared }
+    }
+
     /// Lets go of records: files that hold nothing but records before the one that ends at `oldest_needed` are deleted,
     /// by the writer thread. The file being written stays. Positions that go back are ignored.
     pub fn retain_from(&self, oldest_needed: Position) {
@@ -307,7 +346,7 @@ impl Append for Appender {
         kind: u8,
         version: u8,
         encode: &mut dyn FnMut(&mut Vec<u8>),
-    ) -> Result<Position, AppendError> {
+    ) -> Result<Placed, AppendError> {
         self.shared.append(kind, version, encode)
     }
 

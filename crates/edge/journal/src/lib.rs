@@ -9,9 +9,12 @@
 //! one unsynced `write(2)` per batch on the caller's thread, which outlives the process but not a power cut.
 //!
 //! **Positions.** A [`Position`] counts frame bytes since the log's first record, across files and restarts, and never
-//! goes back. A record is named by the position *behind* it: [`Append::append`] returns it, replay hands it out,
-//! the record is durable when [`Append::durable`] has reached it, and [`Appender::retain_from`] keeps the record with that
-//! end and all after it.
+//! goes back. A record is named by the position *behind* it: the record is durable when [`Append::durable`] has reached it,
+//! and [`Appender::retain_from`] keeps the record with that end and all after it. The position of its first byte is what a
+//! [`RecordFetcher`] asks for. [`Append::append`] and replay hand out both.
+//!
+//! **Readers.** While a writer is at work, any number of [`LogReader`]s may read what is durable: a [`LogCursor`] goes
+//! through the records in order and follows the writer, a [`RecordFetcher`] reads single ones.
 //!
 //! **Limits.** A payload: [`frame::MAX_PAYLOAD_BYTES`]. What waits for the disk: [`JournalConfig::buffer_max_bytes`]
 //! (twice that in memory while a batch is being written), beyond it [`AppendError::Full`]. A file:
@@ -36,26 +39,39 @@
 
 mod boot;
 mod buffer;
+mod cursor;
 mod error;
+mod fetch;
 mod file;
 pub mod frame;
+mod header;
 mod journal;
+mod log_reader;
 mod reader;
 mod replay;
+mod shared;
 mod stats;
+mod stepped;
+pub mod storage;
 mod writer;
 mod written;
 
-pub use boot::{BootId, boot_id, random_seed};
+pub use boot::BootId;
+pub use cursor::LogCursor;
 pub use error::{
-    AppendError, Failure, FailureStep, Fault, HeaderFault, OpenError, ReplayError, Retry,
+    AppendError, Failure, FailureStep, Fault, HeaderFault, OpenError, ReadError, ReplayError, Retry,
 };
+pub use fetch::RecordFetcher;
 pub use frame::FrameRef;
 pub use journal::{
-    Append, Appender, FileJournal, JournalConfig, JournalState, Recovery, SyncPolicy, Wake,
+    Append, Appender, Clock, FileJournal, JournalConfig, JournalState, Recovery, SyncPolicy, Wake,
 };
+pub use log_reader::{FileState, LogFile, LogReader};
 pub use replay::{Record, Replayed, TornTail, WrittenIn};
 pub use stats::{BatchFigures, JournalStats};
+pub use stepped::SteppedJournal;
+pub use storage::{FileStorage, Storage};
+pub use writer::Step;
 pub use written::{WrittenConfig, WrittenLog, WrittenRecovery};
 
 /// A place in a log: how many bytes of frames lie before it, since the log's first record.
@@ -68,6 +84,15 @@ impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// The position of its first byte, by which [`RecordFetcher::fetch`] finds it again.
+    pub start: Position,
+    /// The position behind it, by which it is named: durable once [`Append::durable`] has reached this.
+    pub end: Position,
 }
 
 /// Which log a file belongs to; written into its header, so that one log never opens the other's directory.

@@ -1,16 +1,15 @@
 //! One file's frames, read through a bounded buffer.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
+use std::sync::Arc;
 
 use crate::Position;
-use crate::error::HeaderFault;
-use crate::file::{FileHeader, HEADER_BYTES};
-use crate::frame::{self, BatchPlace, FrameFault, FrameRef, Split};
+use crate::frame::{self, BatchPlace, FrameFault, FrameRef};
+use crate::header::HEADER_BYTES_U64;
+use crate::storage::StorageFile;
 
 /// Bytes asked of the kernel at a time.
-const READ_BYTES: usize = 256 << 10;
+pub(crate) const READ_BYTES: usize = 256 << 10;
 
 /// What to look for behind a bad spot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,63 +19,78 @@ pub(crate) enum Sought {
     BatchStart,
 }
 
-pub(crate) enum Step<'a> {
+/// What comes next in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
     End,
-    Frame { end: Position, frame: FrameRef<'a> },
+    /// A whole, valid frame of so many bytes.
+    Frame(usize),
     Bad(FrameFault),
 }
 
 /// One file's bytes, read ahead by at most [`READ_BYTES`] beyond one frame.
+#[derive(Debug)]
 pub(crate) struct FrameReader {
-    file: File,
+    file: Arc<dyn StorageFile>,
+    /// Position of the file's first frame.
+    start: Position,
     bytes: Vec<u8>,
     head: usize,
     /// Position of `bytes[head]`.
     position: Position,
+    /// Nothing at or behind this offset is read.
+    limit: u64,
     at_end: bool,
 }
 
 impl FrameReader {
-    pub(crate) fn open(path: &Path, start: Position) -> io::Result<FrameReader> {
-        Ok(FrameReader {
-            file: File::open(path)?,
+    /// Reads from `position` on, which is a frame's start; `start` is where the file begins.
+    pub(crate) fn new(
+        file: Arc<dyn StorageFile>,
+        start: Position,
+        position: Position,
+    ) -> FrameReader {
+        FrameReader {
+            file,
+            start,
             bytes: Vec::new(),
             head: 0,
-            position: start,
+            position,
+            limit: u64::MAX,
             at_end: false,
-        })
+        }
     }
 
-    pub(crate) fn header(
-        &mut self,
-        named: Position,
-    ) -> io::Result<Result<FileHeader, HeaderFault>> {
-        self.fill(HEADER_BYTES)?;
-        let header = FileHeader::decode(&self.bytes, named);
-        self.head = HEADER_BYTES.min(self.bytes.len());
-        Ok(header)
+    /// From here on nothing behind `until` is read, which may rise from call to call: what a writer has not finished yet is
+    /// then never in the buffer.
+    pub(crate) fn limit_to(&mut self, until: Position) {
+        let limit = HEADER_BYTES_U64 + until.0.saturating_sub(self.start.0);
+        if limit > self.limit {
+            self.at_end = false;
+        }
+        self.limit = limit;
     }
 
-    pub(crate) fn next(&mut self) -> io::Result<Step<'_>> {
+    /// Looks at what comes next and checks it.
+    pub(crate) fn look(&mut self) -> io::Result<Ahead> {
         if self.fill(frame::HEADER_BYTES)? == 0 {
-            return Ok(Step::End);
+            return Ok(Ahead::End);
         }
         if let Ok(frame_bytes) = frame::announced_bytes(&self.bytes[self.head..]) {
             self.fill(frame_bytes)?;
         }
         match frame::split(&self.bytes[self.head..], self.position) {
-            Err(what) => Ok(Step::Bad(what)),
-            Ok(Split {
-                frame, frame_bytes, ..
-            }) => {
-                self.head += frame_bytes;
-                self.position = Position(self.position.0 + frame_bytes as u64);
-                Ok(Step::Frame {
-                    end: self.position,
-                    frame,
-                })
-            }
+            Ok(split) => Ok(Ahead::Frame(split.frame_bytes)),
+            Err(what) => Ok(Ahead::Bad(what)),
         }
+    }
+
+    /// Takes the frame that [`look`](FrameReader::look) has just found, with the position behind it.
+    pub(crate) fn take(&mut self, frame_bytes: usize) -> (Position, FrameRef<'_>) {
+        let begin = self.head;
+        self.head += frame_bytes;
+        self.position = Position(self.position.0 + frame_bytes as u64);
+        (self.position, frame::view(&self.bytes[begin..self.head]))
     }
 
     /// The first frame of the sought sort that starts at any byte from here on.
@@ -110,13 +124,15 @@ impl FrameReader {
         self.bytes.drain(..self.head);
         self.head = 0;
         while self.bytes.len() < wanted && !self.at_end {
-            let asked = READ_BYTES.max(wanted - self.bytes.len()) as u64;
-            let read = self
-                .file
-                .by_ref()
-                .take(asked)
-                .read_to_end(&mut self.bytes)?;
-            self.at_end = read == 0;
+            let held = self.bytes.len();
+            let offset = HEADER_BYTES_U64 + (self.position.0 - self.start.0) + held as u64;
+            let left = self.limit.saturating_sub(offset);
+            let asked = READ_BYTES.max(wanted - held);
+            let asked = usize::try_from(left).map_or(asked, |left| asked.min(left));
+            self.bytes.resize(held + asked, 0);
+            let read = self.file.read_at(&mut self.bytes[held..], offset)?;
+            self.bytes.truncate(held + read);
+            self.at_end = read < asked || asked == 0;
         }
         Ok(self.bytes.len())
     }

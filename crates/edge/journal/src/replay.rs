@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::HeaderFault;
-use crate::file::{self, FoundFile, HEADER_BYTES, SealedFile};
+use crate::file::{self, FoundFile, SealedFile};
 use crate::frame::{FrameFault, FrameRef};
-use crate::reader::{FrameReader, Sought, Step};
+use crate::header::HEADER_BYTES_U64;
+use crate::log_reader::read_header;
+use crate::reader::{Ahead, FrameReader, Sought};
+use crate::storage::{Access, Storage, StorageFile};
 use crate::{BootId, LogContents, OpenError, Position, ReplayError};
 
 /// Whether a record can vouch for what a killed process did.
@@ -20,9 +23,11 @@ pub enum WrittenIn {
     EarlierBoot,
 }
 
-/// One record, handed out by a replay.
+/// One record, handed out by a replay or a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// The position of its first byte: what [`RecordFetcher::fetch`](crate::RecordFetcher::fetch) asks for.
+    pub start: Position,
     /// The position behind it, as [`Append::append`](crate::Append::append) returned it.
     pub position: Position,
     /// When it was written. A claim without a Written record is known to be unwritten only if the claim itself is of
@@ -66,6 +71,7 @@ pub struct TornTail {
 /// How to read a log.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) dir: PathBuf,
     pub(crate) contents: LogContents,
     /// The boot this process runs in.
@@ -90,9 +96,25 @@ enum FileEnd {
 }
 
 impl Reading {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        dir: PathBuf,
+        contents: LogContents,
+    ) -> Result<Reading, OpenError> {
+        let boot = storage
+            .boot_id()
+            .map_err(|error| OpenError::io("reading the boot id for", &dir, error))?;
+        Ok(Reading {
+            storage,
+            dir,
+            contents,
+            boot,
+        })
+    }
+
     /// Hands every record to `each`, cuts a torn tail, and leaves everything synced.
     pub(crate) fn run<E>(&self, each: &mut Each<'_, E>) -> Result<ReadLog, ReplayError<E>> {
-        let found = file::list(&self.dir)?;
+        let found = file::list(&*self.storage, &self.dir)?;
         let begin = found.first().map_or(Position(0), |file| file.start);
         let mut replayed = Replayed {
             records: 0,
@@ -111,7 +133,7 @@ impl Reading {
             };
             replayed.files += 1;
             if let FileEnd::Torn { offset, what } = end {
-                let cut_bytes = cut(file, offset, behind)?;
+                let cut_bytes = self.cut(file, offset, behind)?;
                 replayed.torn = Some(TornTail {
                     file: file.path.clone(),
                     offset,
@@ -120,7 +142,7 @@ impl Reading {
                 });
             }
             if replayed.end > file.start {
-                let bytes = HEADER_BYTES as u64 + (replayed.end.0 - file.start.0);
+                let bytes = HEADER_BYTES_U64 + (replayed.end.0 - file.start.0);
                 sealed.push_back(SealedFile {
                     path: file.path.clone(),
                     end: replayed.end,
@@ -133,9 +155,13 @@ impl Reading {
         }
         // A killed process may have left the last batch in the page cache only: from here on it counts as durable.
         if let Some(last) = sealed.back() {
-            sync_file(&last.path)?;
+            self.storage
+                .open(&last.path, Access::Write)
+                .and_then(|file| file.sync_all())
+                .map_err(|error| OpenError::io("syncing", &last.path, error))?;
         }
-        file::sync_directory(&self.dir)
+        self.storage
+            .sync_directory(&self.dir)
             .map_err(|error| OpenError::io("syncing", &self.dir, error))?;
         Ok(ReadLog { replayed, sealed })
     }
@@ -157,27 +183,23 @@ impl Reading {
         each: &mut Each<'_, E>,
     ) -> Result<FileEnd, ReplayError<E>> {
         let reading = |error| OpenError::io("reading", &file.path, error);
-        let mut reader = FrameReader::open(&file.path, file.start).map_err(reading)?;
-        let header = match reader.header(file.start).map_err(reading)? {
+        let opened = self.open(file)?;
+        let mut reader = FrameReader::new(Arc::clone(&opened), file.start, file.start);
+        let header = match read_header(&*opened, file.start).map_err(reading)? {
             Ok(header) => header,
             Err(what) => return Ok(self.judge_header(file, behind, &mut reader, what)?),
         };
-        if header.contents != self.contents {
-            let (found, expected) = (header.contents, self.contents);
-            return Err(OpenError::Contents {
-                file: file.path.clone(),
-                found,
-                expected,
-            }
-            .into());
-        }
+        self.check_contents(&file.path, &header)?;
         let written_in = self.written_in(header.boot);
         loop {
-            let what = match reader.next().map_err(reading)? {
-                Step::End => return Ok(FileEnd::Clean),
-                Step::Bad(what) => what,
-                Step::Frame { end, frame } => {
+            let start = reader.position();
+            let what = match reader.look().map_err(reading)? {
+                Ahead::End => return Ok(FileEnd::Clean),
+                Ahead::Bad(what) => what,
+                Ahead::Frame(frame_bytes) => {
+                    let (end, frame) = reader.take(frame_bytes);
                     let record = Record {
+                        start,
                         position: end,
                         written_in,
                         frame,
@@ -195,7 +217,7 @@ impl Reading {
         }
     }
 
-    fn written_in(&self, boot: BootId) -> WrittenIn {
+    pub(crate) fn written_in(&self, boot: BootId) -> WrittenIn {
         if boot == self.boot {
             WrittenIn::ThisBoot
         } else {
@@ -212,7 +234,7 @@ impl Reading {
         (written_in, what): (WrittenIn, FrameFault),
     ) -> Result<FileEnd, OpenError> {
         let position = reader.position();
-        let offset = HEADER_BYTES as u64 + (position.0 - file.start.0);
+        let offset = HEADER_BYTES_U64 + (position.0 - file.start.0);
         let torn = match (written_in, self.contents) {
             (WrittenIn::ThisBoot, LogContents::Journal | LogContents::Written) => {
                 matches!(what, FrameFault::Short { .. })
@@ -285,8 +307,7 @@ impl Reading {
             LogContents::Written => {}
         }
         for file in files {
-            let header = FrameReader::open(&file.path, file.start)
-                .and_then(|mut reader| reader.header(file.start))
+            let header = read_header(&*self.open(file)?, file.start)
                 .map_err(|error| OpenError::io("reading", &file.path, error))?;
             if header.is_ok_and(|header| self.written_in(header.boot) == WrittenIn::ThisBoot) {
                 return Ok(false);
@@ -306,44 +327,38 @@ impl Reading {
             .map_err(|error| OpenError::io("reading", &file.path, error))?;
         Ok(found.is_some())
     }
-}
 
-/// Cuts `file` at `offset` (at 0 it is removed) and removes the files behind it; returns how many bytes that were.
-fn cut(file: &FoundFile, offset: u64, behind: &[FoundFile]) -> Result<u64, OpenError> {
-    let mut cut_bytes = 0;
-    let removed = if offset == 0 { Some(file) } else { None };
-    for later in behind.iter().rev().chain(removed) {
-        let length = later
-            .path
-            .metadata()
-            .map_err(|error| OpenError::io("reading", &later.path, error))?
-            .len();
-        std::fs::remove_file(&later.path)
-            .map_err(|error| OpenError::io("removing", &later.path, error))?;
-        cut_bytes += length;
+    fn open(&self, file: &FoundFile) -> Result<Arc<dyn StorageFile>, OpenError> {
+        self.storage
+            .open(&file.path, Access::Read)
+            .map_err(|error| OpenError::io("reading", &file.path, error))
     }
-    if removed.is_some() {
-        return Ok(cut_bytes);
-    }
-    let cutting = |error| OpenError::io("cutting", &file.path, error);
-    let handle = OpenOptions::new()
-        .write(true)
-        .open(&file.path)
-        .map_err(cutting)?;
-    cut_bytes += handle
-        .metadata()
-        .map_err(cutting)?
-        .len()
-        .saturating_sub(offset);
-    handle.set_len(offset).map_err(cutting)?;
-    handle.sync_all().map_err(cutting)?;
-    Ok(cut_bytes)
-}
 
-fn sync_file(path: &Path) -> Result<(), OpenError> {
-    OpenOptions::new()
-        .write(true)
-        .open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| OpenError::io("syncing", path, error))
+    /// Cuts `file` at `offset` (at 0 it is removed) and removes the files behind it; returns how many bytes that were.
+    fn cut(&self, file: &FoundFile, offset: u64, behind: &[FoundFile]) -> Result<u64, OpenError> {
+        let mut cut_bytes = 0;
+        let removed = if offset == 0 { Some(file) } else { None };
+        for later in behind.iter().rev().chain(removed) {
+            cut_bytes += self
+                .storage
+                .open(&later.path, Access::Read)
+                .and_then(|file| file.length())
+                .map_err(|error| OpenError::io("reading", &later.path, error))?;
+            self.storage
+                .remove(&later.path)
+                .map_err(|error| OpenError::io("removing", &later.path, error))?;
+        }
+        if removed.is_some() {
+            return Ok(cut_bytes);
+        }
+        let cutting = |error| OpenError::io("cutting", &file.path, error);
+        let handle = self
+            .storage
+            .open(&file.path, Access::Write)
+            .map_err(cutting)?;
+        cut_bytes += handle.length().map_err(cutting)?.saturating_sub(offset);
+        handle.set_length(offset).map_err(cutting)?;
+        handle.sync_all().map_err(cutting)?;
+        Ok(cut_bytes)
+    }
 }

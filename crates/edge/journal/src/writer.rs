@@ -1,201 +1,146 @@
-//! The writer thread and what it shares with the appenders.
+//! The writer: takes what waits, writes it at once, syncs once, and says how far the records are durable.
 //!
 //! ```text
 //!  appenders ── append ──▶ [FrameBuffer] ── swap ──▶ [batch] ── write, fdatasync ──▶ durable ── wake ──▶ engine
 //!               commit ──▶ condvar ────────▶ writer thread
 //! ```
 //!
-//! One mutex guards the buffer; it is held for one encode, or for one swap of two vectors. A queue of encoded records
-//! was refused: it would allocate per record, and the disk takes bytes.
+//! It does one thing a step, and its thread is nothing but a loop around the steps, so that a simulator can drive the same
+//! code in virtual time and crash it between any two of them.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
-use crate::buffer::{FrameBuffer, Taken};
+use message::Now;
+
+use crate::buffer::Taken;
 use crate::file::FileSet;
-use crate::journal::Wake;
-use crate::stats::{BatchFigures, Counters};
-use crate::{AppendError, Failure, FailureStep, JournalState, Position};
+use crate::journal::Clock;
+use crate::shared::{Shared, Task};
+use crate::stats::BatchFigures;
+use crate::{Failure, FailureStep};
 
-/// Both sides of the writer thread.
-pub(crate) struct Shared {
-    waiting: Mutex<Waiting>,
-    work: Condvar,
-    durable: AtomicU64,
-    appended: AtomicU64,
-    room_bytes: AtomicUsize,
-    files: AtomicU64,
-    disk_bytes: AtomicU64,
-    failure: OnceLock<Failure>,
-    counters: Counters,
-    wake: Wake,
+/// What one step of a writer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Wrote a batch; its sync is the next step.
+    Wrote,
+    /// Synced the batch that was written: its records are durable.
+    Synced,
+    /// Deleted the files that are not needed any more.
+    Retained,
+    /// Nothing: there is nothing to do before the next commit.
+    Idle,
+    /// Nothing, and there never will be: the journal was closed and everything is written, or it has failed.
+    Stopped,
 }
 
-/// What waits for the writer.
-struct Waiting {
-    frames: FrameBuffer,
-    committed: bool,
-    retain_from: Position,
-    /// The position up to which retention was last carried out.
-    retained: Position,
-    closing: bool,
+/// The one that writes.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    files: FileSet,
+    clock: Clock,
+    batch: Vec<u8>,
+    /// What was written and not synced yet.
+    written: Option<Written>,
 }
 
-impl std::fmt::Debug for Shared {
+struct Written {
+    taken: Taken,
+    write_ns: u64,
+}
+
+impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
-            .field("durable", &self.durable)
-            .field("appended", &self.appended)
-            .field("failure", &self.failure)
+        f.debug_struct("Writer")
+            .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
 }
 
-impl Shared {
-    pub(crate) fn new(frames: FrameBuffer, files: &FileSet, wake: Wake) -> Shared {
-        let end = frames.end();
-        Shared {
-            durable: AtomicU64::new(end.0),
-            appended: AtomicU64::new(end.0),
-            room_bytes: AtomicUsize::new(frames.room_bytes()),
-            files: AtomicU64::new(files.files()),
-            disk_bytes: AtomicU64::new(files.disk_bytes()),
-            waiting: Mutex::new(Waiting {
-                frames,
-                committed: false,
-                retain_from: Position(0),
-                retained: Position(0),
-                closing: false,
-            }),
-            work: Condvar::new(),
-            failure: OnceLock::new(),
-            counters: Counters::default(),
-            wake,
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, files: FileSet, clock: Clock) -> Writer {
+        Writer {
+            shared,
+            files,
+            clock,
+            batch: Vec::new(),
+            written: None,
         }
     }
 
-    pub(crate) fn append(
-        &self,
-        kind: u8,
-        version: u8,
-        encode: &mut dyn FnMut(&mut Vec<u8>),
-    ) -> Result<Position, AppendError> {
-        if let Some(failure) = self.failure.get() {
-            return Err(AppendError::Failed(failure.clone()));
-        }
-        let mut waiting = self.lock();
-        if waiting.closing {
-            return Err(AppendError::Closed);
-        }
-        let appended = waiting.frames.append(kind, version, encode);
-        match &appended {
-            Ok(end) => {
-                self.appended.store(end.0, Ordering::Relaxed);
-                self.room_bytes
-                    .store(waiting.frames.room_bytes(), Ordering::Relaxed);
-            }
-            Err(AppendError::Failed(failure)) => {
-                self.fail(failure.clone());
-                self.work.notify_one();
-            }
-            Err(
-                AppendError::Full { .. }
-                | AppendError::PayloadTooLarge { .. }
-                | AppendError::Closed,
-            ) => {}
-        }
-        appended
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
-    pub(crate) fn commit(&self) {
-        let mut waiting = self.lock();
-        if waiting.frames.is_empty() || waiting.committed {
-            return;
-        }
-        waiting.committed = true;
-        drop(waiting);
-        self.work.notify_one();
+    /// Does the next thing there is to do.
+    pub(crate) fn step(&mut self) -> Step {
+        let done = match self.written.take() {
+            Some(written) => self.sync(&written).map(|()| Step::Synced),
+            None => match self.shared.next_task(&mut self.batch) {
+                Task::Write(taken) => self.write(taken).map(|()| Step::Wrote),
+                Task::Retain(oldest_needed) => {
+                    match self.files.retain_from(oldest_needed) {
+                        Ok(deleted) => self.shared.counters().deleted(deleted as u64),
+                        Err(_) => self.shared.counters().deletion_failed(),
+                    }
+                    self.shared.publish_gauges(&self.files);
+                    Ok(Step::Retained)
+                }
+                Task::None => Ok(Step::Idle),
+                Task::Stop => Ok(Step::Stopped),
+            },
+        };
+        done.unwrap_or_else(|failure| {
+            self.shared.fail(failure);
+            self.shared.wake();
+            Step::Stopped
+        })
     }
 
-    pub(crate) fn retain_from(&self, oldest_needed: Position) {
-        let mut waiting = self.lock();
-        if oldest_needed > waiting.retain_from {
-            waiting.retain_from = oldest_needed;
-            drop(waiting);
-            self.work.notify_one();
-        }
+    fn write(&mut self, taken: Taken) -> Result<(), Failure> {
+        let begun = (self.clock)();
+        self.files.write(&self.batch, begun.wall_ms)?;
+        self.written = Some(Written {
+            taken,
+            write_ns: nanoseconds(begun, (self.clock)()),
+        });
+        Ok(())
     }
 
-    pub(crate) fn close(&self) {
-        self.lock().closing = true;
-        self.work.notify_one();
-    }
-
-    pub(crate) fn fail(&self, failure: Failure) {
-        // The first failure is the cause; whatever follows from it would only hide it.
-        let _ = self.failure.set(failure);
-    }
-
-    pub(crate) fn state(&self) -> JournalState {
-        match self.failure.get() {
-            None => JournalState::Healthy,
-            Some(what) => JournalState::Failed { what: what.clone() },
-        }
-    }
-
-    pub(crate) fn durable(&self) -> Position {
-        Position(self.durable.load(Ordering::Acquire))
-    }
-
-    pub(crate) fn appended(&self) -> Position {
-        Position(self.appended.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn room_bytes(&self) -> usize {
-        self.room_bytes.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn files(&self) -> u64 {
-        self.files.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn disk_bytes(&self) -> u64 {
-        self.disk_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Before `durable` moves: whoever waits for a batch sees the files it made.
-    fn publish_gauges(&self, files: &FileSet) {
-        self.files.store(files.files(), Ordering::Relaxed);
-        self.disk_bytes.store(files.disk_bytes(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// A panic under the lock can only come from an encoder, and the buffer cuts what that left behind.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sync(&mut self, written: &Written) -> Result<(), Failure> {
+        let begun = (self.clock)();
+        self.files.sync()?;
+        let sync_ns = nanoseconds(begun, (self.clock)());
+        self.shared.publish_gauges(&self.files);
+        self.shared.set_durable(written.taken.end);
+        self.shared.counters().batch(BatchFigures {
+            records: written.taken.records,
+            bytes: self.batch.len() as u64,
+            write_ns: written.write_ns,
+            sync_ns,
+        });
+        self.shared.wake();
+        Ok(())
     }
 }
 
-/// What the writer has to do next.
-enum Task {
-    Write(Taken),
-    Retain(Position),
-    Stop,
-}
-
-pub(crate) fn spawn(shared: Arc<Shared>, files: FileSet) -> io::Result<JoinHandle<()>> {
+pub(crate) fn spawn(mut writer: Writer) -> io::Result<JoinHandle<()>> {
     thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || {
+            let shared = Arc::clone(&writer.shared);
             // Set first and cleared last: a panic in here must not look like a healthy journal that is merely slow.
             let guard = PanicGuard(&shared);
-            run(&shared, files);
+            loop {
+                match writer.step() {
+                    Step::Wrote | Step::Synced | Step::Retained => {}
+                    Step::Idle => shared.wait_for_task(),
+                    Step::Stopped => break,
+                }
+            }
+            shared.wake();
             std::mem::forget(guard);
         })
 }
@@ -206,90 +151,10 @@ struct PanicGuard<'a>(&'a Shared);
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         self.0.fail(Failure::without_file(FailureStep::Thread));
-        (self.0.wake)();
+        self.0.wake();
     }
 }
 
-fn run(shared: &Shared, mut files: FileSet) {
-    let mut batch = Vec::new();
-    loop {
-        match next_task(shared, &mut batch) {
-            Task::Write(taken) => {
-                if let Err(failure) = write_batch(shared, &mut files, &batch, taken) {
-                    shared.fail(failure);
-                    (shared.wake)();
-                    return;
-                }
-            }
-            Task::Retain(oldest_needed) => {
-                match files.retain_from(oldest_needed) {
-                    Ok(deleted) => shared.counters.deleted(deleted as u64),
-                    Err(_) => shared.counters.deletion_failed(),
-                }
-                shared.publish_gauges(&files);
-            }
-            Task::Stop => {
-                (shared.wake)();
-                return;
-            }
-        }
-    }
-}
-
-/// Waits for something to do. Records first: they have somebody waiting for them.
-fn next_task(shared: &Shared, batch: &mut Vec<u8>) -> Task {
-    let mut waiting = shared.lock();
-    loop {
-        if shared.failure.get().is_some() {
-            return Task::Stop;
-        }
-        let due = waiting.committed || waiting.closing;
-        if due && !waiting.frames.is_empty() {
-            waiting.committed = false;
-            let taken = waiting.frames.take(batch);
-            shared
-                .room_bytes
-                .store(waiting.frames.room_bytes(), Ordering::Relaxed);
-            return Task::Write(taken);
-        }
-        if waiting.retained < waiting.retain_from {
-            waiting.retained = waiting.retain_from;
-            return Task::Retain(waiting.retain_from);
-        }
-        if waiting.closing {
-            return Task::Stop;
-        }
-        waiting = shared
-            .work
-            .wait(waiting)
-            .unwrap_or_else(PoisonError::into_inner);
-    }
-}
-
-fn write_batch(
-    shared: &Shared,
-    files: &mut FileSet,
-    batch: &[u8],
-    taken: Taken,
-) -> Result<(), Failure> {
-    let begun = Instant::now();
-    files.write(batch)?;
-    let written = Instant::now();
-    files.sync()?;
-    let synced = Instant::now();
-    shared.publish_gauges(files);
-    shared.durable.store(taken.end.0, Ordering::Release);
-    let figures = BatchFigures {
-        records: taken.records,
-        bytes: batch.len() as u64,
-        write_ns: nanoseconds(begun, written),
-        sync_ns: nanoseconds(written, synced),
-    };
-    shared.counters.batch(figures);
-    (shared.wake)();
-    Ok(())
-}
-
-fn nanoseconds(from: Instant, to: Instant) -> u64 {
-    u64::try_from(to.duration_since(from).as_nanos()).unwrap_or(u64::MAX)
+fn nanoseconds(from: Now, to: Now) -> u64 {
+    to.mono_ns.saturating_sub(from.mono_ns)
 }

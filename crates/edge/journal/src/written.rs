@@ -1,14 +1,16 @@
 //! A cell's own note of what it is about to write to a socket: in the page cache before the first byte leaves.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::buffer::{BatchMarks, FrameBuffer};
-use crate::file::{DirectoryLock, Durability, FileLayout, FileSet};
+use crate::file::{self, Durability, FileLayout, FileSet};
 use crate::journal::check_limit;
 use crate::replay::{ReadLog, Reading};
+use crate::storage::{Storage, StorageLock};
 use crate::{
-    AppendError, Failure, JournalState, LogContents, OpenError, Position, Record, ReplayError,
-    Replayed, boot_id,
+    AppendError, Clock, Failure, JournalState, LogContents, OpenError, Placed, Position, Record,
+    ReplayError, Replayed,
 };
 
 /// Bytes that may wait for [`WrittenLog::write_batch`]: far more than the frames of one socket write.
@@ -40,7 +42,7 @@ impl WrittenConfig {
 pub struct WrittenRecovery {
     config: WrittenConfig,
     reading: Reading,
-    lock: DirectoryLock,
+    lock: Box<dyn StorageLock>,
     read: Option<ReadLog>,
 }
 
@@ -61,23 +63,24 @@ impl WrittenRecovery {
         Ok(replayed)
     }
 
-    /// Begins a new file behind what is there.
+    /// Begins a new file behind what is there. The clock dates files.
     ///
     /// # Errors
     /// [`OpenError`]: as for the replay, or the new file could not be made.
-    pub fn start(mut self) -> Result<WrittenLog, OpenError> {
+    pub fn start(mut self, clock: Clock) -> Result<WrittenLog, OpenError> {
         let ReadLog { replayed, sealed } = match self.read.take() {
             Some(read) => read,
             None => self.reading.check()?,
         };
         let layout = FileLayout {
+            storage: self.reading.storage,
             dir: self.config.dir,
             contents: LogContents::Written,
             boot: self.reading.boot,
             durability: Durability::PageCache,
             file_max_bytes: self.config.file_max_bytes,
         };
-        let files = FileSet::begin(layout, sealed, replayed.end)
+        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)
             .map_err(|(path, error)| OpenError::io("creating", &path, error))?;
         Ok(WrittenLog {
             frames: FrameBuffer::new(replayed.end, BATCH_MAX_BYTES, BatchMarks::Never),
@@ -86,6 +89,7 @@ impl WrittenRecovery {
             written: replayed.end,
             failure: None,
             deletions_failed: 0,
+            clock,
             _lock: self.lock,
         })
     }
@@ -96,7 +100,6 @@ impl WrittenRecovery {
 /// Everything happens on the caller's thread; nothing is ever synced.
 ///
 /// [`write_batch`]: WrittenLog::write_batch
-#[derive(Debug)]
 pub struct WrittenLog {
     frames: FrameBuffer,
     /// The other half of the double buffer, kept for its memory.
@@ -105,7 +108,17 @@ pub struct WrittenLog {
     written: Position,
     failure: Option<Failure>,
     deletions_failed: u64,
-    _lock: DirectoryLock,
+    clock: Clock,
+    _lock: Box<dyn StorageLock>,
+}
+
+impl std::fmt::Debug for WrittenLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WrittenLog")
+            .field("written", &self.written)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl WrittenLog {
@@ -113,14 +126,13 @@ impl WrittenLog {
     ///
     /// # Errors
     /// [`OpenError::Locked`] when somebody has it, [`OpenError::Limit`] for a limit out of range, [`OpenError::Io`].
-    pub fn open(config: WrittenConfig) -> Result<WrittenRecovery, OpenError> {
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        config: WrittenConfig,
+    ) -> Result<WrittenRecovery, OpenError> {
         check_limit("file_max_bytes", config.file_max_bytes, 4 << 10, 4 << 30)?;
-        let lock = DirectoryLock::acquire(&config.dir)?;
-        let reading = Reading {
-            dir: config.dir.clone(),
-            contents: LogContents::Written,
-            boot: boot_id()?,
-        };
+        let lock = file::lock_directory(&*storage, &config.dir)?;
+        let reading = Reading::new(storage, config.dir.clone(), LogContents::Written)?;
         Ok(WrittenRecovery {
             config,
             reading,
@@ -129,7 +141,7 @@ impl WrittenLog {
         })
     }
 
-    /// Adds one record to the next batch; `encode` extends the buffer with its payload. Returns the position behind it.
+    /// Adds one record to the next batch; `encode` extends the buffer with its payload. Returns where it will lie.
     ///
     /// # Errors
     /// [`AppendError`]; a refused record leaves nothing behind.
@@ -138,7 +150,7 @@ impl WrittenLog {
         kind: u8,
         version: u8,
         encode: &mut dyn FnMut(&mut Vec<u8>),
-    ) -> Result<Position, AppendError> {
+    ) -> Result<Placed, AppendError> {
         if let Some(failure) = &self.failure {
             return Err(AppendError::Failed(failure.clone()));
         }
@@ -162,7 +174,7 @@ impl WrittenLog {
             return Ok(self.written);
         }
         let taken = self.frames.take(&mut self.batch);
-        if let Err(failure) = self.files.write(&self.batch) {
+        if let Err(failure) = self.files.write(&self.batch, (self.clock)().wall_ms) {
             self.failure = Some(failure.clone());
             return Err(failure);
         }

@@ -422,7 +422,8 @@ fn many_appenders_share_batches_and_every_record_keeps_its_order() {
                     let bytes = number.to_le_bytes();
                     let end = appender
                         .append(thread, 1, &mut |out| out.extend_from_slice(&bytes))
-                        .unwrap();
+                        .unwrap()
+                        .end;
                     assert!(end > last);
                     last = end;
                     appender.commit();

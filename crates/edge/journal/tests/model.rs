@@ -56,7 +56,7 @@ fn run(dir: &Scratch, steps: &[Step]) -> (Model, Running) {
                 let end = running
                     .appender
                     .append(*kind, 1, &mut |out| out.extend_from_slice(&payload));
-                model.records.push((end.unwrap(), *kind, payload));
+                model.records.push((end.unwrap().end, *kind, payload));
             }
             Step::Sync => {
                 running.sync();

@@ -6,13 +6,15 @@ mod scratch;
 
 use std::fs;
 
-use journal::{FailureStep, FileJournal, OpenError, Position, ReplayError, WrittenIn, WrittenLog};
-use scratch::{Scratch, age, files, flip, read_written, truncate};
+use journal::{
+    FailureStep, FileJournal, FileStorage, OpenError, Position, ReplayError, WrittenIn, WrittenLog,
+};
+use scratch::{Scratch, age, clock, files, flip, read_written, truncate};
 
 fn started(dir: &Scratch) -> WrittenLog {
-    WrittenLog::open(dir.written_config())
+    WrittenLog::open(FileStorage::shared(), dir.written_config())
         .unwrap()
-        .start()
+        .start(clock())
         .unwrap()
 }
 
@@ -35,7 +37,8 @@ fn a_batch_is_readable_as_soon_as_it_is_written() {
         .unwrap();
     let end = log
         .append(1, 1, &mut |out| out.extend_from_slice(b"two"))
-        .unwrap();
+        .unwrap()
+        .end;
     assert_eq!(log.written(), Position(0));
     assert_eq!(log.write_batch(), Ok(end));
     // Nobody closed the log: this is what a killed process leaves.
@@ -152,7 +155,7 @@ fn the_two_logs_never_open_each_others_directory() {
     drop(log);
     let error = FileJournal::open(dir.config())
         .unwrap()
-        .start(std::sync::Arc::new(|| ()))
+        .start(std::sync::Arc::new(|| ()), clock())
         .unwrap_err();
     assert!(matches!(error, OpenError::Contents { .. }));
 }

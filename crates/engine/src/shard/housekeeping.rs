@@ -224,6 +224,7 @@ impl Shard {
             .append(OPENED_KIND, partition::record::RECORD_VERSION, &mut |out| {
                 opened.encode_into(out)
             })
+            .map(|placed| placed.end)
             .map_err(|error| ShardFailure::Journal(error.to_string()))
     }
 

@@ -149,7 +149,8 @@ impl Shard {
         let position = self
             .journal
             .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
-            .map_err(|error| ShardFailure::Journal(error.to_string()))?;
+            .map_err(|error| ShardFailure::Journal(error.to_string()))?
+            .end;
         let at = usize::from(record.partition());
         let change = self.partitions[at]
             .apply(record, position.0)

@@ -328,11 +328,12 @@ impl Shard {
 }
 
 fn open_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<FileJournal, OpenError> {
-    let mut recovery = FileJournal::open(JournalConfig {
+    let config = JournalConfig {
         file_max_bytes: shared.config.journal_file_max_bytes,
         buffer_max_bytes: shared.config.journal_buffer_max_bytes,
         ..JournalConfig::new(shared.config.dir.join("journal"))
-    })?;
+    };
+    let mut recovery = FileJournal::open_on(Arc::clone(&shared.config.storage), config)?;
     let replayed = recovery
         .replay(|record| replay.take(record))
         .map_err(flatten)?;
@@ -340,11 +341,17 @@ fn open_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<FileJournal
         tracing::warn!(file = %torn.file.display(), offset = torn.offset, bytes = torn.cut_bytes, "torn tail cut");
     }
     let flag = Arc::clone(&shared.flag);
-    Ok(recovery.start(Arc::new(move || flag.notify()))?)
+    Ok(recovery.start(
+        Arc::new(move || flag.notify()),
+        Arc::new(shared.config.clock),
+    )?)
 }
 
 fn open_written(shared: &Arc<Shared>, replay: &mut Replay) -> Result<WrittenLog, OpenError> {
-    let mut recovery = WrittenLog::open(WrittenConfig::new(shared.config.dir.join("written")))?;
+    let mut recovery = WrittenLog::open(
+        Arc::clone(&shared.config.storage),
+        WrittenConfig::new(shared.config.dir.join("written")),
+    )?;
     recovery
         .replay(|record| {
             let position = record.position.0;
@@ -361,7 +368,7 @@ fn open_written(shared: &Arc<Shared>, replay: &mut Replay) -> Result<WrittenLog,
             Ok(())
         })
         .map_err(flatten)?;
-    Ok(recovery.start()?)
+    Ok(recovery.start(Arc::new(shared.config.clock))?)
 }
 
 fn flatten(error: journal::ReplayError<OpenError>) -> OpenError {

@@ -194,6 +194,7 @@ pub(crate) fn config(directory: &Directory, limits: Limits) -> EngineConfig {
     let tiers = vec![vec![message::CarrierId::of(&carrier)]];
     EngineConfig {
         dir: directory.0.clone(),
+        storage: engine::FileStorage::shared(),
         limits,
         carriers: vec![CarrierConfig {
             name: carrier,

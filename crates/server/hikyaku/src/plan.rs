@@ -96,6 +96,7 @@ impl Plan {
         Ok(Self {
             engine: EngineConfig {
                 dir: config.journal.dir.clone(),
+                storage: engine::FileStorage::shared(),
                 limits: limits(config)?,
                 carriers,
                 tenants: config.tenants.iter().map(tenant).collect(),

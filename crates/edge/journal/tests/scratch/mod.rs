@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use journal::{
-    Append, Appender, FileJournal, JournalConfig, JournalState, Position, ReplayError, Replayed,
-    Wake, WrittenConfig, WrittenIn, WrittenLog,
+    Append, Appender, Clock, FileJournal, FileStorage, JournalConfig, JournalState, Position,
+    ReplayError, Replayed, Wake, WrittenConfig, WrittenIn, WrittenLog,
 };
 
 static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
@@ -107,6 +107,12 @@ impl Waker {
     }
 }
 
+/// A clock that advances by a millisecond at every look.
+pub(crate) fn clock() -> Clock {
+    let looks = AtomicU64::new(0);
+    Arc::new(move || message::Now::default().plus_ms(looks.fetch_add(1, Ordering::Relaxed)))
+}
+
 /// A running journal with what waits for it.
 pub(crate) struct Running {
     pub(crate) journal: FileJournal,
@@ -119,7 +125,7 @@ impl Running {
         let waker = Waker::new();
         let journal = FileJournal::open(config)
             .unwrap()
-            .start(waker.wake())
+            .start(waker.wake(), clock())
             .unwrap();
         let appender = journal.appender();
         Running {
@@ -129,10 +135,12 @@ impl Running {
         }
     }
 
+    /// Appends one record and returns the position behind it.
     pub(crate) fn append(&mut self, payload: &[u8]) -> Position {
         self.appender
             .append(1, 1, &mut |out| out.extend_from_slice(payload))
             .unwrap()
+            .end
     }
 
     /// Commits and waits until everything appended is durable.
@@ -172,7 +180,7 @@ pub(crate) fn read_written(
     config: WrittenConfig,
 ) -> Result<(Replayed, Vec<SeenWritten>), ReplayError<Infallible>> {
     let mut seen = Vec::new();
-    let mut recovery = WrittenLog::open(config)?;
+    let mut recovery = WrittenLog::open(FileStorage::shared(), config)?;
     let replayed = recovery.replay(|record| {
         seen.push((record.written_in, record.frame.payload.to_vec()));
         Ok(())

@@ -187,6 +187,7 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
     let routes = [route(SWIFT, "to-swift"), route(STUCK, "to-stuck")];
     EngineConfig {
         dir,
+        storage: engine::FileStorage::shared(),
         limits: Limits {
             messages: CREDITS,
             ..Limits::default()
