@@ -1,6 +1,6 @@
 //! Who submits, and what is answered.
 
-use message::{CallerId, Category, MessageId, Reason, Slug, TenantId};
+use message::{CallerId, Category, MessageId, Reason, RefusalClass, Slug, TenantId};
 
 /// A configured client of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,64 +67,21 @@ impl Refusal {
     }
 }
 
-/// How long to wait before a refused submission is worth another try: short for queues that move within milliseconds, longer for limits
-/// that only receipts or time free.
+/// How long to wait before a refused submission is worth another try.
 const fn retry_after_ms(reason: Reason) -> Option<u64> {
-    match reason {
-        Reason::IntakeBusy | Reason::JournalBusy => Some(20),
-        Reason::CreditsFull => Some(1_000),
-        Reason::OtpLaneFull | Reason::ReceiptsFull | Reason::IdempotencyFull => Some(10_000),
-        Reason::Draining | Reason::JournalFailed => Some(5_000),
-        // Refused again however often it comes; or no refusal at all.
-        Reason::NoRoute
-        | Reason::CategoryNotGranted
-        | Reason::InvalidArgument
-        | Reason::TextTooLong
-        | Reason::IdempotencyConflict
-        | Reason::AlreadyExpired
-        | Reason::Unsupported
-        | Reason::None
-        | Reason::Admitted
-        | Reason::IdempotentRepeat
-        | Reason::SendAtPending
-        | Reason::Written
-        | Reason::TakenByCarrier
-        | Reason::NoReceiptDue
-        | Reason::CancelledByCaller
-        | Reason::Recovered
-        | Reason::RetryThrottled
-        | Reason::RetryRejected
-        | Reason::RetryUnwritten
-        | Reason::RetryUncertain
-        | Reason::LinkLost
-        | Reason::ResponseTimeout
-        | Reason::AnswerOverdue
-        | Reason::ProcessCrash
-        | Reason::PowerCut
-        | Reason::LateAnswer
-        | Reason::MatchedByAddress
-        | Reason::ExpiredHere
-        | Reason::ExpiredAtCarrier
-        | Reason::AttemptsExhausted
-        | Reason::ReceiptDeadline
-        | Reason::UncertainDeadline
-        | Reason::UncertainFailed
-        | Reason::RouteRemoved
-        | Reason::ReceiptDelivered
-        | Reason::ReceiptUndeliverable
-        | Reason::ReceiptDeleted
-        | Reason::ReceiptRejected
-        | Reason::ReceiptUnknown
-        | Reason::ReceiptIntermediate
-        | Reason::CarrierInvalidMessage
-        | Reason::CarrierInvalidRecipient
-        | Reason::CarrierInvalidSender
-        | Reason::CarrierSystemError
-        | Reason::CarrierQueueFull
-        | Reason::CarrierSessionState
-        | Reason::CarrierCapability
-        | Reason::CarrierVendorStatus
-        | Reason::NotEncodable => None,
+    match reason.refusal_class() {
+        Some(RefusalClass::BusyNow) => Some(20),
+        Some(RefusalClass::QueueFull) => Some(1_000),
+        Some(RefusalClass::Away) => Some(5_000),
+        Some(RefusalClass::TableFull) => Some(10_000),
+        Some(
+            RefusalClass::Malformed
+            | RefusalClass::Forbidden
+            | RefusalClass::Unroutable
+            | RefusalClass::Conflict
+            | RefusalClass::Unsupported,
+        )
+        | None => None,
     }
 }
 

@@ -29,7 +29,7 @@ pub use id::{
 pub use inbound::InboundMessage;
 pub use now::Now;
 pub use outcome::{CarrierMessageId, Outcome, OutcomeClass, ReceiptState, Rejection};
-pub use reason::{ALL_REASONS, Reason};
+pub use reason::{ALL_REASONS, Reason, RefusalClass};
 pub use slug::{CallerId, CarrierId, RouteGroupId, Slug, SlugError, TenantId};
 pub use state::MessageState;
 pub use submission::{

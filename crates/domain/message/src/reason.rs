@@ -2,8 +2,31 @@
 
 use std::fmt;
 
+/// What a refusal at intake means for whoever submitted: the grpc code, and whether a repeat can help, follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalClass {
+    /// A field is wrong: the same submission is refused again however often it comes.
+    Malformed,
+    /// The caller's configuration does not allow it.
+    Forbidden,
+    /// No configured route takes it.
+    Unroutable,
+    /// Something already stands in its place.
+    Conflict,
+    /// This release cannot do it.
+    Unsupported,
+    /// A queue that moves within milliseconds is full.
+    BusyNow,
+    /// A queue that carriers empty is full.
+    QueueFull,
+    /// A table that only receipts or time empty is full.
+    TableFull,
+    /// The engine takes nothing: it is starting, ending or has failed.
+    Away,
+}
+
 macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal $(, refuses: $class:ident)?;)+) => {
         /// Why something happened to a message, or why it was refused. Numbers and names are permanent and never reused; retired ones
         /// stay in the list. The list is the source of `docs/reference/reasons.md`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,10 +50,16 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $name,)+ }
             }
 
+            /// What it means as a refusal at intake; `None` for what happens to a message.
+            #[must_use]
+            pub const fn refusal_class(self) -> Option<RefusalClass> {
+                match self { $($(Self::$variant => Some(RefusalClass::$class),)?)+ _ => None }
+            }
+
             /// Whether it is a refusal at intake, rather than something that happens to a message.
             #[must_use]
             pub const fn is_refusal(self) -> bool {
-                self.number() / 100 == 1
+                self.refusal_class().is_some()
             }
 
             /// One sentence for people.
@@ -54,35 +83,35 @@ reasons! {
 
     // 100: intake refusals.
     /// The credits for messages or bytes in memory are used up; try again when some have left.
-    CreditsFull = 100, "CREDITS_FULL";
+    CreditsFull = 100, "CREDITS_FULL", refuses: QueueFull;
     /// The otp lane holds more than the group's bound carriers send in the configured time, or the tenant's otp rate is exceeded.
-    OtpLaneFull = 101, "OTP_LANE_FULL";
+    OtpLaneFull = 101, "OTP_LANE_FULL", refuses: TableFull;
     /// As many receipts are awaited as the configuration allows.
-    ReceiptsFull = 102, "RECEIPTS_FULL";
+    ReceiptsFull = 102, "RECEIPTS_FULL", refuses: TableFull;
     /// The engine is starting or shutting down.
-    Draining = 103, "DRAINING";
+    Draining = 103, "DRAINING", refuses: Away;
     /// The journal cannot take more at the moment.
-    JournalBusy = 104, "JOURNAL_BUSY";
+    JournalBusy = 104, "JOURNAL_BUSY", refuses: BusyNow;
     /// The journal has failed; the engine must be restarted.
-    JournalFailed = 105, "JOURNAL_FAILED";
+    JournalFailed = 105, "JOURNAL_FAILED", refuses: Away;
     /// No route leads to this recipient.
-    NoRoute = 106, "NO_ROUTE";
+    NoRoute = 106, "NO_ROUTE", refuses: Unroutable;
     /// The caller may not use this category.
-    CategoryNotGranted = 107, "CATEGORY_NOT_GRANTED";
+    CategoryNotGranted = 107, "CATEGORY_NOT_GRANTED", refuses: Forbidden;
     /// A field of the submission is missing or wrong.
-    InvalidArgument = 108, "INVALID_ARGUMENT";
+    InvalidArgument = 108, "INVALID_ARGUMENT", refuses: Malformed;
     /// The text does not fit one segment.
-    TextTooLong = 109, "TEXT_TOO_LONG";
+    TextTooLong = 109, "TEXT_TOO_LONG", refuses: Malformed;
     /// The idempotency key was used before with another body.
-    IdempotencyConflict = 110, "IDEMPOTENCY_CONFLICT";
+    IdempotencyConflict = 110, "IDEMPOTENCY_CONFLICT", refuses: Conflict;
     /// The table of idempotency keys is full.
-    IdempotencyFull = 111, "IDEMPOTENCY_FULL";
+    IdempotencyFull = 111, "IDEMPOTENCY_FULL", refuses: TableFull;
     /// The message's validity had already ended.
-    AlreadyExpired = 112, "ALREADY_EXPIRED";
+    AlreadyExpired = 112, "ALREADY_EXPIRED", refuses: Malformed;
     /// The intake ring is full for the moment.
-    IntakeBusy = 113, "INTAKE_BUSY";
+    IntakeBusy = 113, "INTAKE_BUSY", refuses: BusyNow;
     /// The feature is not built yet.
-    Unsupported = 114, "UNSUPPORTED";
+    Unsupported = 114, "UNSUPPORTED", refuses: Unsupported;
 
     // 200: ordinary moves.
     /// Admitted and durable.
@@ -197,6 +226,7 @@ mod tests {
         for reason in ALL_REASONS {
             assert_eq!(Reason::from_number(reason.number()), Some(*reason));
             assert!(!reason.explanation().is_empty());
+            assert_eq!(reason.is_refusal(), reason.number() / 100 == 1, "{reason}");
         }
         assert_eq!(Reason::from_number(9_999), None);
     }

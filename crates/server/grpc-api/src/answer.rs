@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use engine::{AdmitReply, Refusal};
-use message::{MessageId, Reason};
+use message::{MessageId, Reason, RefusalClass};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -136,63 +136,15 @@ fn explanation(refusal: &Refusal) -> String {
 
 /// Which gRPC code a refusal has. Reasons that never refuse a submission are INTERNAL: seeing one here is a fault of ours.
 const fn code(reason: Reason) -> Code {
-    match reason {
-        Reason::InvalidArgument | Reason::TextTooLong | Reason::AlreadyExpired => {
-            Code::InvalidArgument
-        }
-        Reason::CreditsFull
-        | Reason::OtpLaneFull
-        | Reason::ReceiptsFull
-        | Reason::IdempotencyFull => Code::ResourceExhausted,
-        Reason::Draining | Reason::JournalBusy | Reason::JournalFailed | Reason::IntakeBusy => {
-            Code::Unavailable
-        }
-        Reason::IdempotencyConflict => Code::AlreadyExists,
-        Reason::CategoryNotGranted => Code::PermissionDenied,
-        Reason::NoRoute => Code::FailedPrecondition,
-        Reason::Unsupported => Code::Unimplemented,
-        Reason::None
-        | Reason::Admitted
-        | Reason::IdempotentRepeat
-        | Reason::SendAtPending
-        | Reason::Written
-        | Reason::TakenByCarrier
-        | Reason::NoReceiptDue
-        | Reason::CancelledByCaller
-        | Reason::Recovered
-        | Reason::RetryThrottled
-        | Reason::RetryRejected
-        | Reason::RetryUnwritten
-        | Reason::RetryUncertain
-        | Reason::LinkLost
-        | Reason::ResponseTimeout
-        | Reason::AnswerOverdue
-        | Reason::ProcessCrash
-        | Reason::PowerCut
-        | Reason::LateAnswer
-        | Reason::MatchedByAddress
-        | Reason::ExpiredHere
-        | Reason::ExpiredAtCarrier
-        | Reason::AttemptsExhausted
-        | Reason::ReceiptDeadline
-        | Reason::UncertainDeadline
-        | Reason::UncertainFailed
-        | Reason::RouteRemoved
-        | Reason::ReceiptDelivered
-        | Reason::ReceiptUndeliverable
-        | Reason::ReceiptDeleted
-        | Reason::ReceiptRejected
-        | Reason::ReceiptUnknown
-        | Reason::ReceiptIntermediate
-        | Reason::CarrierInvalidMessage
-        | Reason::CarrierInvalidRecipient
-        | Reason::CarrierInvalidSender
-        | Reason::CarrierSystemError
-        | Reason::CarrierQueueFull
-        | Reason::CarrierSessionState
-        | Reason::CarrierCapability
-        | Reason::CarrierVendorStatus
-        | Reason::NotEncodable => Code::Internal,
+    match reason.refusal_class() {
+        Some(RefusalClass::Malformed) => Code::InvalidArgument,
+        Some(RefusalClass::QueueFull | RefusalClass::TableFull) => Code::ResourceExhausted,
+        Some(RefusalClass::BusyNow | RefusalClass::Away) => Code::Unavailable,
+        Some(RefusalClass::Conflict) => Code::AlreadyExists,
+        Some(RefusalClass::Forbidden) => Code::PermissionDenied,
+        Some(RefusalClass::Unroutable) => Code::FailedPrecondition,
+        Some(RefusalClass::Unsupported) => Code::Unimplemented,
+        None => Code::Internal,
     }
 }
 
