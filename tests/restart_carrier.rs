@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use engine_process::dice::Dice;
 use engine_process::door::Door;
 use engine_process::load::Load;
+use engine_process::scene::IMPATIENT;
 use engine_process::{EngineProcess, Setting};
 use fakes::smsc::{FakeSmsc, SmscConfig, SmscHandle};
 use grpc_api::v1::MessageState;
@@ -28,10 +29,8 @@ fn ten_deaths_of_a_carrier_lose_nothing_and_copies_are_flagged() {
     let carrier = carrier();
     let door = Door::before(carrier.local_addr());
     let lines = format!(
-        "hosts = [\"{}\"]\nstamp_tlv = true\nsessions = {SESSIONS}\ncontract_per_second = 500\n\
-         response_timeout_ms = 3_000\nreceipt_deadline_s = 10\nuncertain_deadline_s = 5\n\
-         [uncertain_after_ms]\notp = 1_000\nalert = 1_000\nnormal = 2_000\nbulk = 2_000\n\
-         [reconnect]\nmin_ms = 50\nmax_ms = 500\ngap_ms = {}\n",
+        "hosts = [\"{}\"]\nsessions = {SESSIONS}\ncontract_per_second = 500\n\
+         {IMPATIENT}\n[reconnect]\nmin_ms = 50\nmax_ms = 500\ngap_ms = {}\n",
         door.address(),
         GAP.as_millis(),
     );
@@ -55,7 +54,7 @@ fn ten_deaths_of_a_carrier_lose_nothing_and_copies_are_flagged() {
             carrier.snapshot().sessions_bound > 0
         });
     }
-    let audit = load.close(&engine, &carrier);
+    let audit = load.close(&engine, &[&carrier]);
     println!("{audit:?}");
     assert_eq!(audit.untold, 0, "{audit:?}");
     assert!(audit.uncertain > 0, "no death hit anything: {audit:?}");

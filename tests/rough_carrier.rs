@@ -4,14 +4,15 @@
 mod engine_process;
 
 use engine_process::dice::Dice;
-use engine_process::load::Load;
-use engine_process::{EngineProcess, Setting};
-use fakes::smsc::{FakeSmsc, IdFormat, SmscConfig};
+use engine_process::scene::Scene;
+use fakes::smsc::{IdFormat, SmscConfig};
 use grpc_api::v1::MessageState;
 
 const MESSAGES: u64 = 2_000;
 const KILLS: u64 = 3;
-const APART: u64 = MESSAGES / (KILLS + 1);
+const LINES: &str = "sessions = 3\ncontract_per_second = 400\n\
+    bind = \"transmitter+receiver\"\nreceiver_sessions = 2\n\
+    message_id_response = \"hex\"\nmessage_id_receipt = \"dec\"";
 
 #[test]
 fn a_rough_carrier_and_a_killed_engine_lose_nothing_and_copies_are_flagged() {
@@ -29,31 +30,12 @@ fn a_rough_carrier_and_a_killed_engine_lose_nothing_and_copies_are_flagged() {
     script.receipts.jitter_ms = 1_500;
     script.receipts.resend_ms = 100;
     script.receipts.timeout_ms = 2_000;
-    let carrier = FakeSmsc::start(script).unwrap();
-    let lines = format!(
-        "hosts = [\"{}\"]\nstamp_tlv = true\nsessions = 3\ncontract_per_second = 400\n\
-         bind = \"transmitter+receiver\"\nreceiver_sessions = 2\n\
-         message_id_response = \"hex\"\nmessage_id_receipt = \"dec\"\n\
-         response_timeout_ms = 3_000\nreceipt_deadline_s = 10\nuncertain_deadline_s = 8\n\
-         [uncertain_after_ms]\notp = 1_000\nalert = 1_000\nnormal = 2_000\nbulk = 2_000\n\
-         [retry]\ndelay_ms = 100\n\
-         [reconnect]\nmin_ms = 50\nmax_ms = 500\ngap_ms = 50\n",
-        carrier.local_addr(),
-    );
-    let setting = Setting::with(&[("alpha", &lines)], "[limits]\nmessages = 400");
-    let mut engine = EngineProcess::start(&setting);
-    setting.keep_ports(&engine);
-    let mut load = Load::new(MESSAGES);
-    load.drive(&engine);
+    let mut scene = Scene::open(script, LINES, MESSAGES);
     for kill in 0..KILLS {
-        let death = kill * APART + dice.below(APART);
-        engine.wait_until("enough is answered", || load.answered() >= death);
-        engine.kill();
-        engine = EngineProcess::start(&setting);
-        load.drive(&engine);
+        scene.wait_for_part(kill, KILLS, &mut dice);
+        scene = scene.kill(0);
     }
-    let audit = load.close(&engine, &carrier);
-    println!("{audit:?}");
+    let (audit, carrier) = scene.close();
     let counts = carrier.snapshot();
     assert!(
         counts.answers_lost > 0 && counts.connections_dropped > 0 && counts.rejected > 0,

@@ -13,9 +13,10 @@ pub(crate) mod caller;
 pub(crate) mod dice;
 pub(crate) mod door;
 pub(crate) mod load;
+pub(crate) mod scene;
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(crate) const API_KEY: &str = "a-key-for-scenarios-only";
 /// Between two looks at something that cannot be waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A folder with a configuration and the engine's data; removed when dropped.
+/// A folder with a configuration, the engine's data and its log; removed when dropped, kept by a scenario that fails.
 pub(crate) struct Setting {
     folder: PathBuf,
 }
@@ -85,9 +86,28 @@ impl Setting {
         self.write("hikyaku.toml", &text);
     }
 
+    /// Adds lines to the table of the journal.
+    pub(crate) fn journal(&self, lines: &str) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        let with_lines = text.replacen("[journal]\n", &format!("[journal]\n{lines}\n"), 1);
+        self.write("hikyaku.toml", &with_lines);
+    }
+
     /// The main file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("hikyaku.toml")
+    }
+
+    /// Where the engine keeps what it must not lose.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Everything that its engines have logged.
+    fn log_file(&self) -> File {
+        let mut options = OpenOptions::new();
+        let path = self.folder.join("log.jsonl");
+        options.create(true).append(true).open(path).unwrap()
     }
 
     /// Writes a file of the folder.
@@ -105,7 +125,11 @@ impl Setting {
 
 impl Drop for Setting {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        if std::thread::panicking() {
+            eprintln!("kept: {}", self.folder.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -129,18 +153,25 @@ pub(crate) struct EngineProcess {
 impl EngineProcess {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(setting: &Setting) -> Self {
-        let engine = Self::start_unready(setting);
-        engine.wait_until("the engine is ready", || engine.get("/readyz").0 == 200);
-        engine
+        Self::start_unready(setting).ready()
     }
 
     /// Starts it and waits until it listens.
     pub(crate) fn start_unready(setting: &Setting) -> Self {
-        Self::start_as(setting.command("serve"))
+        Self::spawn(setting).listening()
     }
 
-    /// The same by a command of the caller's own.
-    pub(crate) fn start_as(mut command: Command) -> Self {
+    /// Starts it and waits for nothing: until [`EngineProcess::listening`] nobody knows where it is.
+    pub(crate) fn spawn(setting: &Setting) -> Self {
+        Self::spawn_as(setting.command("serve"), Some(setting.log_file()))
+    }
+
+    /// Starts a command of the caller's own and waits until it listens.
+    pub(crate) fn start_as(command: Command) -> Self {
+        Self::spawn_as(command, None).listening()
+    }
+
+    fn spawn_as(mut command: Command, mut log_file: Option<File>) -> Self {
         let mut child = command
             .args(["--log", "json"])
             .stdin(Stdio::null())
@@ -152,21 +183,34 @@ impl EngineProcess {
         let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                if let Some(file) = &mut log_file {
+                    let _ = writeln!(file, "{line}");
+                }
                 written.lines.lock().unwrap().push(line);
                 written.grown.notify_all();
             }
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut engine = Self {
+        Self {
             child,
             log,
             grpc: nowhere,
             admin: nowhere,
-        };
-        let listening = engine.wait_for_line("listening");
+        }
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn listening(mut self) -> Self {
+        let listening = self.wait_for_line("listening");
         let address = |door: &str| listening[door].as_str().unwrap().parse().unwrap();
-        (engine.grpc, engine.admin) = (address("grpc"), address("admin"));
-        engine
+        (self.grpc, self.admin) = (address("grpc"), address("admin"));
+        self
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn ready(self) -> Self {
+        self.wait_until("the engine is ready", || self.get("/readyz").0 == 200);
+        self
     }
 
     /// Where callers connect, as a URL.

@@ -1,8 +1,11 @@
 //! House tasks, run as `cargo xtask NAME` from anywhere in the workspace.
 //!
-//! `tidy` is the only task: the checks that rustfmt, clippy and cargo-deny cannot make. It reads the tree and changes
-//! nothing. Limits live beside the check they belong to (`tidy/source.rs`, `tidy/arrows.rs`, `tidy/purity.rs`).
+//! `tidy`: the checks that rustfmt, clippy and cargo-deny cannot make. It reads the tree and changes nothing. Limits
+//! live beside the check they belong to (`tidy/source.rs`, `tidy/arrows.rs`, `tidy/purity.rs`).
+//!
+//! `kill-test`: many rounds of `tests/kill_rounds`, with the binary as it is shipped.
 
+mod kill_test;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +15,13 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
-  tidy    layers, purity, file and function sizes, names, leftovers, clippy bans, machine paths";
+  tidy         layers, purity, file and function sizes, names, leftovers, clippy bans, machine paths
+  kill-test    kill the engine under load, many times, and account for every message
+                 --rounds N       how many (default 200)
+                 --seed N         of the first round; the next has N + 1 (default: the clock)
+                 --jobs N         rounds at a time (default 2)
+                 --summary FILE   where the summary goes (JSON)
+                 --debug          the unoptimised build";
 
 fn main() -> ExitCode {
     let tasks: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +32,13 @@ fn main() -> ExitCode {
         .as_slice()
     {
         ["tidy"] => report(tidy::run(&workspace_root())),
+        ["kill-test", options @ ..] => match kill_test::Options::parse(options) {
+            Ok(options) => kill_test::run(&workspace_root(), &options),
+            Err(what) => {
+                eprintln!("{what}\n\n{USAGE}");
+                ExitCode::from(2)
+            }
+        },
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS
