@@ -6,6 +6,7 @@
 //!     │           └──────────────► domain, protocol without PDUs
 //!     ├──► every layer below
 //!     └──► testkit ──► protocol, domain     (loadgen alone also speaks the gRPC contract)
+//!             └──► engine, edge             (what simulates what lies under them, and only that)
 //! ```
 //!
 //! The engine counts septets (sms-text) but sees no PDU: only an edge crate may know a PDU and a message at once.
@@ -26,6 +27,9 @@ const TLS_CRATES: [&str; 6] = [
 
 /// Crates that may name tonic: those that speak the gRPC contract.
 const GRPC_CRATES: [&str; 3] = ["grpc-api", "loadgen", "hikyaku"];
+
+/// Crates of the testkit that put a fake under the engine or an edge crate, and must therefore know it.
+const SIMULATION_CRATES: [&str; 2] = ["fake-disk", "simulator"];
 
 /// Crates that know PDUs, which the engine may not.
 const PDU_CRATES: [&str; 3] = ["smpp-codec", "smpp-session", "push-proto"];
@@ -70,8 +74,10 @@ fn in_house(
     let to = target.layer()?;
     let stays_inside = dependency.kind == DependencyKind::Dev && from == to;
     let speaks_contract = package.name == "loadgen" && target.name == "grpc-api";
+    let simulates = SIMULATION_CRATES.contains(&package.name.as_str())
+        && matches!(to, Layer::Engine | Layer::Edge);
     let meets_pdus = from == Layer::Engine && PDU_CRATES.contains(&target.name.as_str());
-    if stays_inside || speaks_contract || (points_down(from, to) && !meets_pdus) {
+    if stays_inside || speaks_contract || simulates || (points_down(from, to) && !meets_pdus) {
         return None;
     }
     Some(format!(
@@ -212,6 +218,7 @@ mod tests {
             ("hikyaku", "", "fakes"),
             ("hikyaku", "", "grpc-api"),
             ("loadgen", "crates/testkit/loadgen", "grpc-api"),
+            ("fake-disk", "crates/testkit/fake-disk", "journal"),
         ];
         for (name, folder, target) in down {
             assert_eq!(

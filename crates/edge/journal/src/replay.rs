@@ -269,9 +269,17 @@ impl Reading {
         reader: &mut FrameReader,
         what: HeaderFault,
     ) -> Result<FileEnd, OpenError> {
-        let never_written = matches!(what, HeaderFault::Short { .. } | HeaderFault::Blank);
+        let half_written = match what {
+            HeaderFault::Short { .. }
+            | HeaderFault::Blank
+            | HeaderFault::Magic
+            | HeaderFault::Checksum => true,
+            HeaderFault::Format { .. }
+            | HeaderFault::Start { .. }
+            | HeaderFault::Contents { .. } => false,
+        };
         let empty_last = behind.is_empty() && !self.found_behind(file, reader, Sought::AnyFrame)?;
-        if never_written && (empty_last || self.lost_to_power(behind)?) {
+        if half_written && (empty_last || self.lost_to_power(behind)?) {
             return Ok(FileEnd::Torn {
                 offset: 0,
                 what: None,
