@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
 use crate::check::{self, CheckArgs};
 use crate::client::run_command;
 use crate::demo::{self, DemoArgs};
@@ -21,6 +22,7 @@ Examples:
   hikyaku sim smsc                               be a carrier, to test against
   hikyaku check --config config/hikyaku.toml     is the configuration right?
   hikyaku serve --config config/hikyaku.toml     run the engine
+  hikyaku bench --quick                          what does it do on this machine?
   hikyaku send --to +819012345678 --sender Me --text 'Your code is 123456' --wait
 
 Each command has its own examples: hikyaku COMMAND --help";
@@ -41,6 +43,7 @@ enum Command {
     Send(SendArgs),
     Watch(WatchArgs),
     Sim(SimArgs),
+    Bench(BenchArgs),
     #[command(hide = true)]
     Reference(ReferenceArgs),
 }
@@ -54,6 +57,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Send(args) => run_command(send::run(args)),
         Command::Watch(args) => run_command(watch::run(args)),
         Command::Sim(args) => verdict(sim::run(args)),
+        Command::Bench(args) => bench::run(&args),
         Command::Reference(args) => reference::run(&args),
     }
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
@@ -22,6 +22,14 @@ pub(crate) struct Target {
     /// Where the engine listens; https:// needs --ca
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
     target: String,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// Who asks, and whom we trust.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Access {
     /// File that holds the API key
     #[arg(long, value_name = "FILE", conflicts_with = "api_key_env")]
     api_key_file: Option<PathBuf>,
@@ -131,22 +139,7 @@ impl Interceptor for Key {
 impl Target {
     /// Connects.
     pub(crate) async fn connect(&self) -> Result<Client, ClientError> {
-        let encrypted = self.target.starts_with("https://");
-        if !encrypted && !self.target.starts_with("http://") {
-            return Err(ClientError::Scheme(self.target.clone()));
-        }
-        let key = self.key()?;
-        if key.is_some() && !encrypted && !is_loopback(&self.target) {
-            return Err(ClientError::PlainText(self.target.clone()));
-        }
-        let unusable = |source| ClientError::Target {
-            target: self.target.clone(),
-            source,
-        };
-        let mut endpoint = grpc_api::endpoint(&self.target).map_err(unusable)?;
-        if encrypted {
-            endpoint = endpoint.tls_config(self.tls()?).map_err(unusable)?;
-        }
+        let (endpoint, key) = self.access.endpoint(&self.target)?;
         let channel = endpoint
             .connect()
             .await
@@ -154,10 +147,56 @@ impl Target {
                 target: self.target.clone(),
                 cause: innermost(&error),
             })?;
+        let key = key.map(|key| key.metadata()).transpose()?;
         Ok(DispatchClient::with_interceptor(channel, Key(key)))
     }
+}
 
-    fn key(&self) -> Result<Option<MetadataValue<Ascii>>, ClientError> {
+/// An API key and where it was found.
+pub(crate) struct FoundKey {
+    /// As it stands there, without the blanks around it.
+    pub(crate) text: String,
+    place: String,
+}
+
+impl FoundKey {
+    /// It cannot be sent.
+    pub(crate) fn unusable(&self) -> ClientError {
+        ClientError::Key(self.place.clone())
+    }
+
+    fn metadata(&self) -> Result<MetadataValue<Ascii>, ClientError> {
+        let mut value: MetadataValue<Ascii> = format!("Bearer {}", self.text)
+            .parse()
+            .map_err(|_| self.unusable())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl Access {
+    /// How to reach an engine, and the key to show it. No key leaves this machine in plain text.
+    pub(crate) fn endpoint(&self, url: &str) -> Result<(Endpoint, Option<FoundKey>), ClientError> {
+        let encrypted = url.starts_with("https://");
+        if !encrypted && !url.starts_with("http://") {
+            return Err(ClientError::Scheme(url.to_owned()));
+        }
+        let key = self.key()?;
+        if key.is_some() && !encrypted && !is_loopback(url) {
+            return Err(ClientError::PlainText(url.to_owned()));
+        }
+        let unusable = |source| ClientError::Target {
+            target: url.to_owned(),
+            source,
+        };
+        let mut endpoint = grpc_api::endpoint(url).map_err(unusable)?;
+        if encrypted {
+            endpoint = endpoint.tls_config(self.tls(url)?).map_err(unusable)?;
+        }
+        Ok((endpoint, key))
+    }
+
+    fn key(&self) -> Result<Option<FoundKey>, ClientError> {
         let (text, place) = match &self.api_key_file {
             Some(path) => {
                 let octets = read(path)?;
@@ -169,16 +208,12 @@ impl Target {
                 Err(_) => return Ok(None),
             },
         };
-        let mut value: MetadataValue<Ascii> = format!("Bearer {text}")
-            .parse()
-            .map_err(|_| ClientError::Key(place))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        Ok(Some(FoundKey { text, place }))
     }
 
-    fn tls(&self) -> Result<ClientTlsConfig, ClientError> {
+    fn tls(&self, url: &str) -> Result<ClientTlsConfig, ClientError> {
         let Some(ca) = &self.ca else {
-            return Err(ClientError::NoAuthority(self.target.clone()));
+            return Err(ClientError::NoAuthority(url.to_owned()));
         };
         let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
         if let (Some(certificate), Some(key)) = (&self.certificate, &self.certificate_key) {

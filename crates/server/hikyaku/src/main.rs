@@ -1,11 +1,13 @@
 //! The hikyaku binary: the engine and the tools around it.
 
 mod admin;
+mod bench;
 mod check;
 mod cli;
 mod client;
 mod config;
 mod demo;
+mod folder;
 mod logging;
 mod plan;
 mod print;

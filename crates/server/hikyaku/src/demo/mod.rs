@@ -15,7 +15,6 @@
 mod connection;
 mod drive;
 mod evidence;
-mod folder;
 mod plan;
 mod progress;
 mod promises;

@@ -12,10 +12,10 @@ use fakes::smsc::{FakeSmsc, ReceiptConfig, ReceiptRatios, SmscConfig, SmscHandle
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use super::folder::{Folder, random_word};
 use super::plan::{Plan, UNLIMITED_NAME};
 use super::submission::{CONTRACTED_PREFIX, UNLIMITED_PREFIX};
 use crate::config::{self, Problems};
+use crate::folder::{Folder, random_word};
 use crate::wiring::{self, Running};
 
 /// How long the engine may take to open and the sessions to bind.
@@ -92,7 +92,7 @@ impl Stage {
         let contracted = FakeSmsc::start(carrier(seed))?;
         let unlimited = FakeSmsc::start(carrier(seed.wrapping_add(1)))?;
         let api_key = random_word();
-        let folder = Folder::create().map_err(|source| StageError::Folder {
+        let folder = Folder::create("demo").map_err(|source| StageError::Folder {
             folder: std::env::temp_dir().display().to_string(),
             source,
         })?;
@@ -304,7 +304,7 @@ mod tests {
             contracted: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             unlimited: SocketAddr::from((Ipv4Addr::LOCALHOST, 2)),
         };
-        let folder = Folder::create().unwrap();
+        let folder = Folder::create("demo").unwrap();
         files.write(folder.path()).unwrap();
         config::load(&folder.path().join(MAIN_FILE)).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A directory of the demo's own, gone when the demo is.
+//! A directory of a command's own, gone when the command is.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder};
@@ -12,22 +12,30 @@ const MODE: u32 = 0o700;
 
 /// A new directory, removed with all it holds when this is dropped.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes one below the system's directory for temporary files (`TMPDIR`).
+    /// Makes one below the system's directory for temporary files (`TMPDIR`), named after the command.
     ///
     /// # Errors
     /// When that cannot be written to.
-    pub(super) fn create() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("hikyaku-demo-{}", random_word()));
+    pub(crate) fn create(command: &str) -> io::Result<Self> {
+        Self::create_in(&std::env::temp_dir(), command)
+    }
+
+    /// The same below another directory.
+    ///
+    /// # Errors
+    /// When that cannot be written to.
+    pub(crate) fn create_in(parent: &Path, command: &str) -> io::Result<Self> {
+        let path = parent.join(format!("hikyaku-{command}-{}", random_word()));
         // Fails when it exists: nobody can have prepared it for us.
         DirBuilder::new().mode(MODE).create(&path)?;
         Ok(Self(path))
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -41,7 +49,7 @@ impl Drop for Folder {
 }
 
 /// 32 hexadecimal digits that nobody can guess.
-pub(super) fn random_word() -> String {
+pub(crate) fn random_word() -> String {
     let half = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", half(), half())
 }
@@ -52,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_folder_goes_with_all_it_holds() {
-        let folder = Folder::create().unwrap();
+        let folder = Folder::create("test").unwrap();
         let path = folder.path().to_owned();
         fs::write(path.join("file"), "text").unwrap();
         drop(folder);
