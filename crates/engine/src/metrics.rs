@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use connector::Irregularities;
 use message::{ALL_REASONS, CarrierId, LANES, Lane, MessageState, Outcome, OutcomeClass, Reason};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
@@ -61,11 +62,17 @@ described! {
     LANE_DEPTH = "hikyaku_lane_messages", Gauge, ["lane"], "Messages waiting in a lane, over all route groups.";
     LANE_AGE = "hikyaku_lane_oldest_seconds", Gauge, ["lane"], "Age of the oldest message of a lane.";
     LIVE = "hikyaku_live_messages", Gauge, [], "Messages that are not final.";
+    INTAKE_OPEN = "hikyaku_intake_open", Gauge, [], "1 while the engine admits; 0 while it replays its journal, drains or has failed.";
+    STARTED = "hikyaku_started_timestamp_seconds", Gauge, [], "When this process began, in seconds since 1970.";
     CREDIT_MESSAGES = "hikyaku_credit_messages", Gauge, [], "Credits in use, in messages.";
+    CREDIT_MESSAGES_LIMIT = "hikyaku_credit_messages_limit", Gauge, [], "Credits there are, in messages.";
     CREDIT_BYTES = "hikyaku_credit_bytes", Gauge, [], "Credits in use, in bytes.";
+    CREDIT_BYTES_LIMIT = "hikyaku_credit_bytes_limit", Gauge, [], "Credits there are, in bytes.";
     AWAITED = "hikyaku_awaited_receipts", Gauge, [], "Receipts awaited.";
+    AWAITED_LIMIT = "hikyaku_awaited_receipts_limit", Gauge, [], "Receipts that may be awaited; beyond, submissions are refused.";
     UNCERTAIN = "hikyaku_uncertain_attempts", Gauge, [], "Attempts whose fate is unknown now.";
     WATCHERS = "hikyaku_watchers", Gauge, [], "Watch streams open.";
+    CONTRACT = "hikyaku_carrier_contract_segments", Gauge, ["carrier"], "Segments a second that the carrier's contract allows; absent without a contract.";
     PERMITS = "hikyaku_permits_total", Counter, ["carrier"], "Permits spent on segments.";
     SPEED = "hikyaku_carrier_speed_ratio", Gauge, ["carrier"], "Pace of a carrier: 1 is its contract, 0 is frozen.";
     WINDOW = "hikyaku_window_requests", Gauge, ["carrier"], "Requests in flight.";
@@ -76,8 +83,10 @@ described! {
     RECEIVER_MISSING = "hikyaku_receiver_missing", Gauge, ["carrier"], "1 while segments can go out and no receipt can come in.";
     BIND_FATAL = "hikyaku_bind_refused_for_good", Gauge, ["carrier"], "1 while the carrier refuses our credentials and only a slow probe goes on.";
     RECONNECTS = "hikyaku_reconnects_total", Counter, ["carrier"], "Connection attempts after a lost or refused session.";
+    IRREGULARITIES = "hikyaku_session_irregularities_total", Counter, ["carrier", "kind"], "What a well-behaved carrier does not do: late_answer, late_forgotten (no answer at all), unsolicited_answer, duplicate_answer, not_understood (answered with generic_nack), malformed, forbidden.";
     SUBMIT_TO_ADMIT = "hikyaku_submit_to_admit_seconds", Histogram, ["lane"], "From intake until the admission is durable.";
-    ADMIT_TO_WRITE = "hikyaku_admit_to_write_seconds", Histogram, ["lane"], "From entering the lane until written.";
+    HEAD_OF_LINE = "hikyaku_head_of_line_seconds", Histogram, ["lane", "carrier"], "From when no other message of the lane would go before it until written.";
+    ADMIT_TO_WRITE = "hikyaku_admit_to_write_seconds", Histogram, ["lane", "carrier"], "From entering the lane until written.";
     WRITE_TO_ANSWER = "hikyaku_write_to_answer_seconds", Histogram, ["carrier"], "From the write until the carrier's answer.";
     JOURNAL_BATCHES = "hikyaku_journal_batches_total", Counter, [], "Group commits.";
     JOURNAL_RECORDS = "hikyaku_journal_records_total", Counter, [], "Records committed.";
@@ -99,13 +108,13 @@ pub(crate) struct EngineMetrics {
     pub(crate) lane_depth: [Gauge; 4],
     pub(crate) lane_age: [Gauge; 4],
     pub(crate) live: Gauge,
+    pub(crate) intake_open: Gauge,
     pub(crate) credit_messages: Gauge,
     pub(crate) credit_bytes: Gauge,
     pub(crate) awaited: Gauge,
     pub(crate) uncertain: Gauge,
     pub(crate) watchers: Gauge,
     pub(crate) submit_to_admit: [Histogram; 4],
-    pub(crate) admit_to_write: [Histogram; 4],
     pub(crate) journal_batches: Counter,
     pub(crate) journal_records: Counter,
     pub(crate) journal_bytes: Counter,
@@ -135,10 +144,24 @@ pub(crate) struct CarrierMetrics {
     pub(crate) receiver_missing: Gauge,
     pub(crate) bind_fatal: Gauge,
     pub(crate) reconnects: Counter,
+    irregularities: [Counter; 7],
+    pub(crate) head_of_line: [Histogram; 4],
+    pub(crate) admit_to_write: [Histogram; 4],
     pub(crate) write_to_answer: Histogram,
     name: String,
     statuses: std::sync::Mutex<HashMap<u32, Counter>>,
 }
+
+/// In the order of [`CarrierMetrics::irregularities`].
+const IRREGULARITY_KINDS: [&str; 7] = [
+    "late_answer",
+    "late_forgotten",
+    "unsolicited_answer",
+    "duplicate_answer",
+    "not_understood",
+    "malformed",
+    "forbidden",
+];
 
 /// Different statuses of a carrier that get a series of their own.
 const STATUSES_MAX: usize = 64;
@@ -147,6 +170,7 @@ impl EngineMetrics {
     pub(crate) fn new(config: &EngineConfig) -> Self {
         let lane = |lane: Lane| lane.name();
         let carriers = config.carriers.iter();
+        set_what_never_changes(config);
         Self {
             admitted: LANES.map(|at| counter!(ADMITTED, "lane" => lane(at))),
             repeated: counter!(REPEATED),
@@ -164,13 +188,13 @@ impl EngineMetrics {
             lane_depth: LANES.map(|at| gauge!(LANE_DEPTH, "lane" => lane(at))),
             lane_age: LANES.map(|at| gauge!(LANE_AGE, "lane" => lane(at))),
             live: gauge!(LIVE),
+            intake_open: gauge!(INTAKE_OPEN),
             credit_messages: gauge!(CREDIT_MESSAGES),
             credit_bytes: gauge!(CREDIT_BYTES),
             awaited: gauge!(AWAITED),
             uncertain: gauge!(UNCERTAIN),
             watchers: gauge!(WATCHERS),
             submit_to_admit: LANES.map(|at| histogram!(SUBMIT_TO_ADMIT, "lane" => lane(at))),
-            admit_to_write: LANES.map(|at| histogram!(ADMIT_TO_WRITE, "lane" => lane(at))),
             journal_batches: counter!(JOURNAL_BATCHES),
             journal_records: counter!(JOURNAL_RECORDS),
             journal_bytes: counter!(JOURNAL_BYTES),
@@ -207,6 +231,9 @@ impl CarrierMetrics {
         let outcome = |class: OutcomeClass| counter!(OUTCOMES, "carrier" => carrier.clone(), "outcome" => class.name());
         let receipts = |matched: &'static str| counter!(RECEIPTS, "carrier" => carrier.clone(), "match" => matched);
         let level = |metric: &'static str| gauge!(metric, "carrier" => carrier.clone());
+        let by_lane = |metric: &'static str| {
+            LANES.map(|at| histogram!(metric, "lane" => at.name(), "carrier" => carrier.clone()))
+        };
         Self {
             outcomes: OutcomeClass::ALL.map(outcome),
             matched: receipts("matched"),
@@ -224,9 +251,28 @@ impl CarrierMetrics {
             receiver_missing: level(RECEIVER_MISSING),
             bind_fatal: level(BIND_FATAL),
             reconnects: counter!(RECONNECTS, "carrier" => carrier.clone()),
+            irregularities: IRREGULARITY_KINDS
+                .map(|kind| counter!(IRREGULARITIES, "carrier" => carrier.clone(), "kind" => kind)),
+            head_of_line: by_lane(HEAD_OF_LINE),
+            admit_to_write: by_lane(ADMIT_TO_WRITE),
             write_to_answer: histogram!(WRITE_TO_ANSWER, "carrier" => carrier.clone()),
             statuses: std::sync::Mutex::default(),
             name: carrier,
+        }
+    }
+
+    pub(crate) fn irregularities(&self, seen: &Irregularities) {
+        let counts = [
+            seen.late_answers,
+            seen.late_forgotten,
+            seen.unsolicited_answers,
+            seen.duplicate_answers,
+            seen.not_understood,
+            seen.malformed,
+            seen.forbidden,
+        ];
+        for (counter, count) in self.irregularities.iter().zip(counts) {
+            counter.absolute(count);
         }
     }
 
@@ -251,6 +297,21 @@ impl CarrierMetrics {
                 counter!(STATUS, "carrier" => self.name.clone(), "status" => format!("0x{status:08x}"))
             })
             .increment(1);
+    }
+}
+
+/// Limits and contracts, beside the figures that they bound: an alert then needs no number of its own.
+fn set_what_never_changes(config: &EngineConfig) {
+    let limits = &config.limits;
+    gauge!(STARTED).set((config.clock)().wall_ms as f64 / 1e3);
+    gauge!(CREDIT_MESSAGES_LIMIT).set(limits.messages as f64);
+    gauge!(CREDIT_BYTES_LIMIT).set(limits.bytes as f64);
+    gauge!(AWAITED_LIMIT).set(limits.receipts_awaited as f64);
+    for carrier in &config.carriers {
+        if let Some(contract) = carrier.contract {
+            let name = carrier.name.as_str().to_owned();
+            gauge!(CONTRACT, "carrier" => name).set(f64::from(contract.segments_per_second()));
+        }
     }
 }
 

@@ -178,6 +178,8 @@ impl Shared {
 
     pub(crate) fn set_life(&self, life: Life) {
         self.life.store(life as u8, Ordering::Release);
+        let open = if life == Life::Open { 1.0 } else { 0.0 };
+        self.metrics.intake_open.set(open);
         self.wake.notify_one();
         // Whoever waits for room must not wait for an engine that will make none.
         self.life_changed.notify_waiters();

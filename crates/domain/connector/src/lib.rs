@@ -152,6 +152,27 @@ pub struct ConnectorStatus {
     pub receiver_missing: bool,
     /// Whether the carrier refused our credentials, so that only a slow probe goes on.
     pub bind_fatal: bool,
+    /// What peers did that a well-behaved one does not, over all sessions since the start.
+    pub irregularities: Irregularities,
+}
+
+/// What peers did that a well-behaved one does not. Counts, which only rise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Irregularities {
+    /// Answers that came after their time was over.
+    pub late_answers: u64,
+    /// Requests without an answer that were forgotten: an answer would find nothing any more.
+    pub late_forgotten: u64,
+    /// Answers to nothing that was asked.
+    pub unsolicited_answers: u64,
+    /// Answers to what was answered before.
+    pub duplicate_answers: u64,
+    /// Requests that could not be understood and were answered as such.
+    pub not_understood: u64,
+    /// Requests that could be understood in their head only.
+    pub malformed: u64,
+    /// Requests that the state of the session forbids.
+    pub forbidden: u64,
 }
 
 /// Speaks to one carrier.

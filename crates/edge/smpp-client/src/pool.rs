@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use connector::{ConnectorEvent, ConnectorStatus, SessionNo};
-use smpp_session::BindType;
+use connector::{ConnectorEvent, ConnectorStatus, Irregularities, SessionNo};
+use smpp_session::{BindType, Counters};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -48,6 +48,8 @@ pub(crate) struct Pool<W> {
     pub(crate) draining: Cell<bool>,
     pub(crate) reconnects: Cell<u64>,
     receiver_missing: Cell<bool>,
+    /// Of sessions that have ended.
+    irregularities: Cell<Irregularities>,
     found_last: Cell<usize>,
     scratch: RefCell<Box<[u8]>>,
     wake: Rc<dyn Fn()>,
@@ -79,6 +81,7 @@ impl<W: Wire> Pool<W> {
             draining: Cell::new(false),
             reconnects: Cell::new(0),
             receiver_missing: Cell::new(false),
+            irregularities: Cell::default(),
             found_last: Cell::new(0),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             wake,
@@ -154,6 +157,9 @@ impl<W: Wire> Pool<W> {
             .bound_ns
             .map(|bound_ns| now_ns.saturating_sub(bound_ns));
         link.number.set(0);
+        let so_far = self.irregularities.get();
+        self.irregularities
+            .set(with_those_of(so_far, live.session.counters()));
         live.close(now_ns, &mut self.events.borrow_mut());
         self.note_receivers();
         self.wake();
@@ -164,6 +170,7 @@ impl<W: Wire> Pool<W> {
         let mut status = ConnectorStatus {
             sessions_configured: self.config.sessions_total(),
             reconnects: self.reconnects.get(),
+            irregularities: self.irregularities.get(),
             ..ConnectorStatus::default()
         };
         for link in &self.links {
@@ -171,6 +178,7 @@ impl<W: Wire> Pool<W> {
             let live = link.live.borrow();
             let Some(live) = live.as_ref() else { continue };
             status.in_flight += live.session.in_flight();
+            status.irregularities = with_those_of(status.irregularities, live.session.counters());
             if live.may_carry() {
                 status.sessions_bound += 1;
                 status.window += self.config.window_size;
@@ -194,6 +202,18 @@ impl<W: Wire> Pool<W> {
         } else {
             tracing::info!(carrier = %self.config.name, "receipts can come in again, or nothing goes out");
         }
+    }
+}
+
+fn with_those_of(so_far: Irregularities, session: Counters) -> Irregularities {
+    Irregularities {
+        late_answers: so_far.late_answers + session.late_answers,
+        late_forgotten: so_far.late_forgotten + session.late_forgotten,
+        unsolicited_answers: so_far.unsolicited_answers + session.unsolicited_answers,
+        duplicate_answers: so_far.duplicate_answers + session.duplicate_answers,
+        not_understood: so_far.not_understood + session.nacks_sent,
+        malformed: so_far.malformed + session.requests_malformed,
+        forbidden: so_far.forbidden + session.requests_refused_by_state,
     }
 }
 

@@ -147,6 +147,7 @@ fn no_answer_in_time_is_uncertain_and_a_late_one_settles_it() {
         conn.answer(sequence, 0, "late");
         conn.flush().await;
         assert_eq!(rig.outcome().await, (segment, submitted("late")));
+        assert_eq!(rig.connector.status().irregularities.late_answers, 1);
     });
 }
 

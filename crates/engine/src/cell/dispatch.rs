@@ -195,7 +195,7 @@ impl Cell {
             carrier.spend(permit, lane, sendable, now);
             carrier.last_group[lane] = from;
             let before_ns = std::mem::replace(&mut carrier.last_pop_ns[lane], now.mono_ns);
-            self.latency[lane].popped(&popped.work, before_ns.max(popped.before_ns), now);
+            self.latency[lane].popped(at, &popped.work, before_ns.max(popped.before_ns), now);
             if !popped.more {
                 self.candidates.close(candidate, lane);
             }

@@ -20,8 +20,19 @@ pub(crate) struct LaneLatency {
     head_of_line: Histogram<u64>,
     /// From its durable admission (its entry into the lane) until it was popped to be written.
     admit_to_write: Histogram<u64>,
-    /// Since the last drain, for metrics: microseconds.
-    pub(crate) recent_us: Vec<u32>,
+    /// Since the last drain, for metrics.
+    pub(crate) recent: Vec<Waited>,
+}
+
+/// How long one message waited, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waited {
+    /// The place of the carrier that pulled it.
+    pub(crate) carrier: u16,
+    /// While nobody of its lane was before it.
+    pub(crate) first_us: u32,
+    /// In all.
+    pub(crate) total_us: u32,
 }
 
 impl LaneLatency {
@@ -29,21 +40,25 @@ impl LaneLatency {
         Self {
             head_of_line: histogram(),
             admit_to_write: histogram(),
-            recent_us: Vec::new(),
+            recent: Vec::new(),
         }
     }
 
-    /// A message left its lane; `before_ns` is when the last one that went before it did.
-    pub(crate) fn popped(&mut self, work: &Work, before_ns: u64, now: Now) {
+    /// A message left its lane for the carrier at this place; `before_ns` is when the last one that went before it did.
+    pub(crate) fn popped(&mut self, carrier: usize, work: &Work, before_ns: u64, now: Now) {
         let since_us = |ns: u64| now.mono_ns.saturating_sub(ns) / 1_000;
         // It cannot have been first before it was there.
-        self.head_of_line
-            .saturating_record(since_us(before_ns.max(work.queued_ns)));
-        let waited_us = since_us(work.queued_ns);
-        self.admit_to_write.saturating_record(waited_us);
-        if self.recent_us.len() < RECENT_MAX {
-            self.recent_us
-                .push(u32::try_from(waited_us).unwrap_or(u32::MAX));
+        let first_us = since_us(before_ns.max(work.queued_ns));
+        let total_us = since_us(work.queued_ns);
+        self.head_of_line.saturating_record(first_us);
+        self.admit_to_write.saturating_record(total_us);
+        if self.recent.len() < RECENT_MAX {
+            let short = |us: u64| u32::try_from(us).unwrap_or(u32::MAX);
+            self.recent.push(Waited {
+                carrier: u16::try_from(carrier).unwrap_or(u16::MAX),
+                first_us: short(first_us),
+                total_us: short(total_us),
+            });
         }
     }
 

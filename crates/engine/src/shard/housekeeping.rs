@@ -107,8 +107,13 @@ impl Shard {
         for lane in 0..4 {
             metrics.lane_depth[lane].set(depths[lane] as f64);
             metrics.lane_age[lane].set(ages[lane] as f64 / 1e9);
-            for us in self.cell.latency[lane].recent_us.drain(..) {
-                metrics.admit_to_write[lane].record(f64::from(us) / 1e6);
+            for waited in self.cell.latency[lane].recent.drain(..) {
+                let carrier = self.cell.carriers.get(usize::from(waited.carrier));
+                let metrics = carrier.and_then(|carrier| metrics.carrier(carrier.id));
+                if let Some(metrics) = metrics {
+                    metrics.head_of_line[lane].record(f64::from(waited.first_us) / 1e6);
+                    metrics.admit_to_write[lane].record(f64::from(waited.total_us) / 1e6);
+                }
             }
         }
         let live: usize = self
@@ -160,6 +165,7 @@ impl Shard {
             metrics.receiver_missing.set(flag(status.receiver_missing));
             metrics.bind_fatal.set(flag(status.bind_fatal));
             metrics.reconnects.absolute(status.reconnects);
+            metrics.irregularities(&status.irregularities);
         }
     }
 

@@ -11,6 +11,7 @@ mod folder;
 mod logging;
 mod plan;
 mod print;
+mod process;
 mod recorder;
 mod reference;
 mod send;

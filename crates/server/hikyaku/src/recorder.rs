@@ -6,10 +6,12 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use engine::{Kind, METRICS};
+use engine::{Description, Kind, METRICS};
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::time::MissedTickBehavior;
+
+use crate::process;
 
 /// Upper bounds of the buckets of latencies: from a write to a page cache up to a queue that waits for minutes.
 const LATENCY_SECONDS: [f64; 18] = [
@@ -22,6 +24,11 @@ const COUNTS: [f64; 9] = [
 ];
 /// At 100,000 messages a second half a million samples of each kind wait between two times.
 const DRAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Every metric that this program has.
+pub(crate) fn all_metrics() -> impl Iterator<Item = &'static Description> {
+    METRICS.iter().chain(process::METRICS)
+}
 
 /// The recorder of this process.
 #[derive(Clone, Debug)]
@@ -47,6 +54,7 @@ impl Recorder {
 
     /// Everything in the text format of Prometheus.
     pub(crate) fn render(&self) -> String {
+        process::look();
         self.0.render()
     }
 
@@ -62,7 +70,7 @@ impl Recorder {
 }
 
 fn describe() {
-    for metric in METRICS {
+    for metric in all_metrics() {
         match metric.kind {
             Kind::Counter => describe_counter!(metric.name, metric.help),
             Kind::Gauge => describe_gauge!(metric.name, metric.help),

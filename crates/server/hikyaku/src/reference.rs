@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use engine::{Kind, METRICS};
+use engine::Kind;
 use message::ALL_REASONS;
 
 use crate::cli::put;
+use crate::recorder::all_metrics;
 
 /// Print a page of the reference
 #[derive(Args, Debug)]
@@ -39,7 +40,7 @@ fn metrics() -> String {
          from closed sets: lanes, states, reasons, outcomes, configured carriers; never a tenant, never a number.\n\n\
          | name | kind | labels | what it says |\n|---|---|---|---|\n",
     );
-    for metric in METRICS {
+    for metric in all_metrics() {
         let kind = match metric.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -106,7 +107,7 @@ mod tests {
                 "{reason}"
             );
         }
-        for metric in METRICS {
+        for metric in all_metrics() {
             assert!(
                 metrics.contains(&format!("| `{}` |", metric.name)),
                 "{}",
