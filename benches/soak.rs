@@ -6,8 +6,8 @@
 //! cargo bench --bench soak -- --minutes 5 --credits 300000 --contract 10000
 //! ```
 //!
-//! The promise: memory at minute five is at most 1.05 times that at minute one. The bench fails when it is not kept, and when the credits
-//! that bulk may use were not full at the end of each minute: then it has not shown anything.
+//! The promise: memory at minute five is at most 1.05 times that at minute one. The bench fails when it is not kept, when the carrier saw a
+//! copy, and when the credits that bulk may use were not full at the end of each minute: then it has not shown anything.
 
 mod load;
 mod rig;
@@ -88,6 +88,10 @@ fn main() -> ExitCode {
         .find(|used| **used < 0.99 * full)
     {
         eprintln!("not saturated: {low:.0} credits in use at a minute's end, {full:.0} are full");
+        return ExitCode::FAILURE;
+    }
+    if figures.copies > 0 {
+        eprintln!("{} copies were sent, promised are none", figures.copies);
         return ExitCode::FAILURE;
     }
     if figures.growth > GROWTH_MAX {

@@ -1,4 +1,4 @@
-//! `hikyaku bench`: a run of seconds gives a report that can be read. No assertion is about how fast the machine is.
+//! `hikyaku bench`: a run of seconds gives a report that can be read, a page with every plot, and a comparison. No assertion is about how fast the machine is.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
@@ -21,10 +21,11 @@ fn bench(args: &[&str]) -> Output {
     command.arg("bench").args(args).output().unwrap()
 }
 
-fn tiny(folder: &Path, args: &[&str]) -> Value {
-    let json = folder.join("report.json");
+fn tiny(folder: &Path, repeats: &str, args: &[&str]) -> Value {
+    let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let journals = folder.join("journals");
-    let mut line = vec!["--quick", "--repeats", "1", "--warm-up", "0.1"];
+    let mut line = vec!["--quick", "--repeats", repeats, "--warm-up", "0.1"];
+    line.extend(["--html", html.to_str().unwrap()]);
     line.extend(["--measured", "0.4", "--in-flight", "200", "--tenants", "2"]);
     line.extend(["--backlogs", "300", "--rates", "0.2"]);
     line.extend([
@@ -56,8 +57,10 @@ fn median(case: &Value, name: &str) -> f64 {
 }
 
 #[test]
-fn every_scenario_gives_figures() {
-    let report = tiny(&folder("bench-every"), &[]);
+fn every_scenario_gives_figures_and_every_plot() {
+    let folder = folder("bench-every");
+    let report = tiny(&folder, "1", &[]);
+    plots_are_whole(&fs::read_to_string(folder.join("report.html")).unwrap());
     assert_eq!(report["schema"], "hikyaku.bench/1");
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
     let saturation = case(&report, "saturation");
@@ -81,7 +84,7 @@ fn every_scenario_gives_figures() {
     }
     let offered = median(case(&report, "open-20%"), "offered");
     let taken = median(saturation, "ended");
-    assert!((offered / taken - 0.2).abs() < 1e-9, "{offered} of {taken}");
+    assert!((offered / taken - 0.2).abs() < 1e-4, "{offered} of {taken}");
     for id in ["sessions-1x10", "sessions-4x1000", "sync-always"] {
         assert!(median(case(&report, id), "ended") > 0.0, "{id}");
     }
@@ -92,10 +95,84 @@ fn every_scenario_gives_figures() {
     assert!(ended.iter().any(|tick| tick.as_u64().unwrap() > 0));
 }
 
+/// Each chart has axes, and lines with places that are numbers; the page needs nothing else.
+fn plots_are_whole(page: &str) {
+    let titles = [
+        "Rate over time: saturation",
+        "Rate over time: open loop",
+        "submit → admitted (durable), open loop at 20 %",
+        "submit → final state, open loop at 20 %",
+        "submit → admitted, against the offered rate",
+        "Rate against window, carrier 5 ms away",
+        "otp, admitted → final state, against the backlog",
+        "memory against the backlog",
+    ];
+    let charts: Vec<&str> = page.split("<svg ").skip(1).collect();
+    assert_eq!(charts.len(), titles.len());
+    for (chart, title) in charts.iter().zip(titles) {
+        assert!(chart.contains(title), "{title}: {chart}");
+        for part in [
+            "class=\"axis\"",
+            "class=\"line",
+            "class=\"legend\"",
+            "<figcaption>",
+        ] {
+            assert!(chart.contains(part), "{part}: {chart}");
+        }
+        assert!(!chart.contains("NaN") && !chart.contains("inf"), "{chart}");
+    }
+    for elsewhere in ["<script", "<img", "<link", "url(", "@import", "http"] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[test]
+fn two_reports_are_compared_case_by_case() {
+    let folder = folder("bench-compare");
+    let mut report = tiny(&folder, "2", &["--only", "saturation"]);
+    let (before, after) = (folder.join("before.json"), folder.join("after.json"));
+    fs::write(&before, report.to_string()).unwrap();
+    for figure in report["cases"][0]["figures"].as_array_mut().unwrap() {
+        if figure["name"] == "engine_cpu" {
+            let max = figure["max"].as_f64().unwrap();
+            for (field, times) in [("min", 2.0), ("median", 3.0), ("max", 4.0)] {
+                figure[field] = (max * times).into();
+            }
+        }
+    }
+    fs::write(&after, report.to_string()).unwrap();
+    let compared = |files: [&Path; 2]| {
+        let ended = bench(&[
+            "compare",
+            files[0].to_str().unwrap(),
+            files[1].to_str().unwrap(),
+        ]);
+        let said = [ended.stdout, ended.stderr].map(|said| String::from_utf8(said).unwrap());
+        (ended.status.code(), said)
+    };
+    let (code, [text, errors]) = compared([&before, &after]);
+    assert_eq!(code, Some(0), "{errors}");
+    let worse: Vec<&str> = text.lines().filter(|line| line.contains("worse")).collect();
+    assert!(
+        worse.len() == 1 && worse[0].contains("engine_cpu"),
+        "{text}"
+    );
+    assert!(!text.contains("better"), "{text}");
+
+    fs::write(&after, r#"{"schema": "hikyaku.bench/999"}"#).unwrap();
+    let (code, [_, errors]) = compared([&before, &after]);
+    assert_eq!(code, Some(1));
+    assert!(
+        errors.contains("hikyaku.bench/999") && errors.contains("after.json"),
+        "{errors}"
+    );
+}
+
 #[test]
 fn batch_calls_carry_a_load_too() {
     let report = tiny(
         &folder("bench-batch"),
+        "1",
         &["--only", "saturation", "--via", "batch"],
     );
     assert_eq!(report["settings"]["via"], "batch");

@@ -44,6 +44,20 @@ fn demo() -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+#[test]
+fn options_that_contradict_one_another_are_wrong_options() {
+    let ended = Command::new(env!("CARGO_BIN_EXE_hikyaku"))
+        .args(["demo", "--messages", "10", "--otps", "20"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("--otps 20") && errors.contains("0 to 10"),
+        "{errors}"
+    );
+}
+
 fn count(object: &Value, name: &str) -> u64 {
     let figure = object[name].as_u64();
     figure.unwrap_or_else(|| panic!("{name} is no count in {object}"))

@@ -10,9 +10,8 @@ use super::report::{Better, Curve, Figure, Timeline};
 use super::usage::Usage;
 
 /// Percentiles of a curve.
-const CURVE: [f64; 16] = [
+const CURVE: [f64; 15] = [
     0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99,
-    100.0,
 ];
 /// Percentiles that are figures of their own.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
@@ -69,9 +68,12 @@ pub(super) fn curves(runs: &[Run]) -> Vec<Curve> {
         }
         for (name, step) in STEPS {
             let histogram = times.of(step);
-            if histogram.is_empty() {
+            if histogram.is_empty() || step == Step::IntendedToSent {
                 continue;
             }
+            let count = histogram.len() as f64;
+            // Beyond the last message there is nothing to tell one percentile from the next.
+            let told = |percent: &&f64| (1.0 - **percent / 100.0) * count >= 0.999;
             let at = |percent: &f64| {
                 let ns = histogram.value_at_quantile(percent / 100.0);
                 (*percent, ms(ns))
@@ -80,7 +82,7 @@ pub(super) fn curves(runs: &[Run]) -> Vec<Curve> {
                 category: category.name().to_owned(),
                 step: name.to_owned(),
                 count: histogram.len(),
-                points: CURVE.iter().map(at).collect(),
+                points: CURVE.iter().filter(told).map(at).collect(),
             });
         }
     }
@@ -251,6 +253,7 @@ fn latencies(loaded: &Loaded) -> Vec<Value> {
     values
 }
 
+/// To the microsecond.
 fn ms(ns: u64) -> f64 {
-    ns as f64 / 1e6
+    (ns as f64 / 1e3).round() / 1e3
 }

@@ -133,7 +133,12 @@ pub(super) struct Timeline {
 impl Figure {
     /// Of some runs; none of nothing.
     pub(super) fn of(name: &str, unit: &str, better: Better, values: Vec<f64>) -> Option<Self> {
-        let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        let values: Vec<f64> = values
+            .into_iter()
+            .filter(|value| value.is_finite())
+            .collect();
+        let values: Vec<f64> = values.into_iter().map(rounded).collect();
+        let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
         let middle = sorted.len() / 2;
@@ -152,6 +157,15 @@ impl Figure {
             max,
         })
     }
+}
+
+/// Six significant digits: more than any run repeats.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 {
+        return value;
+    }
+    let power = 10_f64.powi(5 - value.abs().log10().floor() as i32);
+    (value * power).round() / power
 }
 
 impl CaseReport {
@@ -203,5 +217,7 @@ mod tests {
         assert_eq!(figure(&[4.0, 2.0]).unwrap().median, 3.0);
         assert_eq!(figure(&[]), None);
         assert_eq!(figure(&[f64::NAN]), None);
+        let long = figure(&[1.0 / 3.0, 123_456_789.0]).unwrap();
+        assert_eq!(long.values, [0.333_333, 123_457_000.0]);
     }
 }

@@ -9,7 +9,7 @@ use super::report::{CaseReport, Report};
 pub(super) struct Table<'a>(pub(super) &'a Report);
 
 /// A column: its head, the figure, and how many digits follow the point.
-type Column = (&'static str, &'static str, usize);
+pub(super) type Column = (&'static str, &'static str, usize);
 
 const LOAD: [Column; 8] = [
     ("ended/s", "ended", 0),
@@ -47,7 +47,8 @@ const SYNC: [Column; 7] = [
     ("otp admit p99", "otp_submit_to_admit_p99", 2),
 ];
 
-const fn columns(scenario: Scenario) -> &'static [Column] {
+/// The columns of a scenario.
+pub(super) const fn columns(scenario: Scenario) -> &'static [Column] {
     match scenario {
         Scenario::Saturation | Scenario::Sessions => &LOAD,
         Scenario::Open => &OPEN,
@@ -90,12 +91,19 @@ fn section(f: &mut fmt::Formatter<'_>, columns: &[Column], cases: &[&CaseReport]
         }
         rows.push(row);
     }
+    writeln!(f, "{}", aligned(&rows))
+}
+
+/// Rows as lines: the first column to the left, the others to the right.
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..=columns.len()).map(width).collect();
-    for row in &rows {
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
         let mut line = String::new();
         for (nth, (cell, width)) in row.iter().zip(&widths).enumerate() {
             if nth == 0 {
@@ -104,9 +112,10 @@ fn section(f: &mut fmt::Formatter<'_>, columns: &[Column], cases: &[&CaseReport]
                 line.push_str(&format!("  {cell:>width$}"));
             }
         }
-        writeln!(f, "{}", line.trim_end())?;
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
-    writeln!(f)
+    text
 }
 
 fn cell(case: &CaseReport, name: &str, digits: usize, with_spread: bool) -> String {

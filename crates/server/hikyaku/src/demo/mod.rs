@@ -52,7 +52,7 @@ Examples:
 The contracted carrier gets what its contract carries in ten seconds, the unlimited one the rest. The data directory is
 made where TMPDIR says, and removed.
 
-Ends with 0 when every promise that does not depend on the machine was kept, else with 1.";
+Ends with 0 when every promise that does not depend on the machine was kept, 2 when an option is wrong, else with 1.";
 
 /// Most messages of a run: the account keeps every id.
 const MESSAGES_MAX: u64 = 10_000_000;
@@ -115,6 +115,11 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(_) => ExitCode::SUCCESS,
+        // The options contradict one another: as wrong as an option that cannot be read.
+        Err(DemoError::Plan(error)) => {
+            eprintln!("hikyaku: {error}");
+            ExitCode::from(2)
+        }
         Err(error) => {
             eprintln!("hikyaku: {error}");
             ExitCode::FAILURE

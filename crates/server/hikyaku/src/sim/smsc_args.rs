@@ -79,7 +79,7 @@ struct AnswerArgs {
     #[arg(long, value_name = "N")]
     throttle: Option<u64>,
     /// Share of submits to refuse, 0 to 1
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     reject: f64,
     /// The status of a refusal, by name or number
     #[arg(long, value_name = "STATUS", value_parser = status, default_value = "ESME_RSYSERR")]
@@ -99,16 +99,16 @@ struct ReceiptArgs {
     #[arg(long, value_name = "MS", default_value_t = 0)]
     receipt_jitter_ms: u64,
     /// Share of receipts that say UNDELIV, 0 to 1; what no share takes is DELIVRD
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     undeliverable: f64,
     /// Share of receipts that say EXPIRED
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     expired: f64,
     /// Share of receipts that say REJECTD
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     rejected: f64,
     /// Share of receipts that say UNKNOWN
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     unknown: f64,
     /// Unanswered deliver_sm on one session
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -140,7 +140,7 @@ struct HandsetArgs {
 #[command(next_help_heading = "Faults")]
 struct FaultArgs {
     /// Share of submits to take and never answer, 0 to 1
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     lose_answers: f64,
     /// Shuffle answers in groups of this many
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -169,7 +169,7 @@ struct FaultArgs {
     #[arg(long, value_name = "MS")]
     drop_after_ms: Option<u64>,
     /// Share of submits at which to close the connection, 0 to 1
-    #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio)]
     drop_ratio: f64,
     /// After so many submits on a connection, read and answer nothing and keep it open
     #[arg(long, value_name = "N")]
@@ -278,6 +278,13 @@ impl From<IdArg> for IdFormat {
     }
 }
 
+/// A share; clap puts the option and the value before the text.
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: Option<f64> = text.parse().ok();
+    let ratio = ratio.filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "allowed is a number from 0 to 1".to_owned())
+}
+
 fn account(text: &str) -> Result<Account, String> {
     let (system_id, password) = text
         .split_once(':')
@@ -360,6 +367,25 @@ mod tests {
         assert_eq!(config.receipt_id_format, IdFormat::Hex);
         assert_eq!(config.receipts.order, ReceiptOrder::BeforeResponse);
         assert_eq!(config.receipts.content, ReceiptContent::Tlvs);
+    }
+
+    #[test]
+    fn a_share_beyond_its_range_is_refused_with_option_value_and_range() {
+        for option in [
+            "--reject",
+            "--lose-answers",
+            "--drop-ratio",
+            "--undeliverable",
+        ] {
+            for value in ["1.5", "NaN", "half"] {
+                let refused = Line::try_parse_from(["smsc", option, value]);
+                let text = refused.map(|_| ()).unwrap_err().to_string();
+                for word in [option, value, "from 0 to 1"] {
+                    assert!(text.contains(word), "{word}: {text}");
+                }
+            }
+        }
+        assert_eq!(config("smsc --reject 1").reject_ratio, 1.0);
     }
 
     #[test]
