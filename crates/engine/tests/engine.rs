@@ -381,3 +381,29 @@ async fn a_scheduled_message_can_be_cancelled_and_a_sent_one_cannot() {
     engine.drain();
     engine.join().unwrap();
 }
+
+/// A receipt that comes before the answer it belongs to, while another message with the same addresses is in doubt: about the one that is
+/// under way, as its answer then says.
+#[tokio::test]
+async fn a_receipt_that_may_be_about_a_message_under_way_settles_no_other_in_doubt() {
+    let directory = Directory::new("under-way");
+    let script = Script::default();
+    let mut limits = Limits::default();
+    limits.partition.policy.uncertain_after_ms = [200; 4];
+    limits.partition.policy.uncertain_deadline_ms = 1_000;
+    let engine = start(&directory, &script, limits);
+    let handle = engine.handle();
+    let answers = [Answer::Silence, Answer::DeliverEarly];
+    script.answers.lock().unwrap().extend(answers);
+    let silent = submission(1, Category::Promotional);
+    let doubted = submit(&handle, silent.clone()).await.unwrap().id;
+    while handle.find(caller().tenant, doubted).await.unwrap().reason != Reason::AnswerOverdue {
+        tokio::task::yield_now().await;
+    }
+    let delivered = submit(&handle, silent).await.unwrap().id;
+    let states = final_states(&engine, &[doubted, delivered]).await;
+    assert_eq!(states[&delivered], MessageState::Delivered);
+    assert_eq!(states[&doubted], MessageState::Unknown);
+    engine.drain();
+    engine.join().unwrap();
+}

@@ -187,6 +187,10 @@ pub trait Connector {
     /// Moves what happened since the last call to the end of `events`.
     fn drain_events(&mut self, events: &mut Vec<ConnectorEvent>);
 
+    /// Names every segment that was taken and has no outcome yet, in no order; segments whose outcome may still be corrected by a late
+    /// answer may be among them.
+    fn in_flight(&self, each: &mut dyn FnMut(SegmentRef));
+
     /// Answers a receipt or an inbound message; ignored when its session has ended.
     fn acknowledge(&mut self, handle: ReceiptHandle, verdict: Verdict, now: Now);
 

@@ -141,11 +141,35 @@ impl Partition {
         settled.filter_map(|it| it.view.carrier.zip(it.view.carrier_message_id.as_ref()))
     }
 
+    /// Whether this very segment is under way, written and neither answered nor given up, from this sender to this recipient.
+    #[must_use]
+    pub fn is_under_way(&self, segment: SegmentRef, recipient: &str, sender: &str) -> bool {
+        self.live.get(&segment.message).is_some_and(|entry| {
+            entry.state == MessageState::Attempting
+                && entry.attempt == segment.attempt
+                && !entry.awaits_evidence()
+                && is_between(&entry.payload, recipient, sender)
+        })
+    }
+
+    /// Whether a message went from this sender to this recipient, as far as it is still remembered.
+    #[must_use]
+    pub fn went_between(&self, id: MessageId, recipient: &str, sender: &str) -> bool {
+        let entry = self.live.get(&id);
+        entry.is_some_and(|entry| is_between(&entry.payload, recipient, sender))
+    }
+
     /// Whether a message's attempt is in doubt: bytes may have left and nothing is known.
     #[must_use]
     pub fn is_in_doubt(&self, id: MessageId) -> bool {
         self.live.get(&id).is_some_and(|entry| entry.in_doubt())
     }
+}
+
+/// Compared as [`receipts::address_hash`] sees addresses.
+fn is_between(payload: &message::Payload, recipient: &str, sender: &str) -> bool {
+    let bare = |address: &str| address.trim_start_matches('+').to_owned();
+    *payload.recipient.digits() == *bare(recipient) && bare(payload.sender.as_str()) == bare(sender)
 }
 
 /// Something the engine derives from the state and keeps in an index of its own.

@@ -43,6 +43,12 @@ impl Expectations {
         self.by_carrier.get(&carrier)?.get(id).copied()
     }
 
+    /// The segments that await a receipt of this carrier, in no order.
+    pub fn of(&self, carrier: CarrierId) -> impl Iterator<Item = SegmentRef> + '_ {
+        let table = self.by_carrier.get(&carrier);
+        table.into_iter().flat_map(|table| table.values().copied())
+    }
+
     /// Awaits it no longer. The id is given up only if it still belongs to `segment`'s message.
     pub fn forget(&mut self, carrier: CarrierId, id: &CarrierMessageId, segment: SegmentRef) {
         if let Some(table) = self.by_carrier.get_mut(&carrier)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ::connector::{
     Connector, ConnectorEvent, ConnectorStatus, Dispatch, ReceiptHandle, Slot, Verdict,
 };
-use message::{Now, Outcome};
+use message::{Now, Outcome, SegmentRef};
 use tokio::task::JoinHandle;
 
 use crate::config::{CarrierConfig, ConfigError};
@@ -197,6 +197,14 @@ impl<W: Wire> Connector for SmppConnector<W> {
 
     fn drain_events(&mut self, events: &mut Vec<ConnectorEvent>) {
         events.append(&mut self.pool.events.borrow_mut());
+    }
+
+    fn in_flight(&self, each: &mut dyn FnMut(SegmentRef)) {
+        for link in &self.pool.links {
+            if let Some(live) = link.live.borrow().as_ref() {
+                live.book.flights.each(each);
+            }
+        }
     }
 
     fn acknowledge(&mut self, handle: ReceiptHandle, verdict: Verdict, now: Now) {

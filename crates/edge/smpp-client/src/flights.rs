@@ -74,6 +74,12 @@ impl Flights {
         Some(flight)
     }
 
+    /// Names the segments of all flights, late ones too.
+    pub(crate) fn each(&self, each: &mut dyn FnMut(SegmentRef)) {
+        let flights = self.places.iter().filter_map(|place| place.flight);
+        flights.for_each(|flight| each(flight.segment));
+    }
+
     /// Notes that a flight timed out; it stays for its late answer.
     pub(crate) fn time_out(&mut self, correlation: u64) -> Option<Flight> {
         let (index, generation) = parts(correlation);

@@ -17,6 +17,9 @@ use queue::{Admitted, FairQueue, Verdict};
 /// Most messages found expired in a turn: each is a decision of its partition, and an otp waits for the turn to end.
 pub(super) const EXPIRED_PER_TURN: usize = 256;
 
+/// What has less than this left is not sent any more: carriers count seconds, and one must not deliver what we would have given up.
+const LEFT_MIN_MS: u64 = 1_000;
+
 /// A message in a lane.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
@@ -90,7 +93,7 @@ impl Voids<'_> {
     fn fitness(&self, work: &Work, now: Now) -> Fitness {
         if !self.withdrawn.is_empty() && self.withdrawn.contains(&work.id) {
             Fitness::Withdrawn
-        } else if work.payload.expires_ms <= now.wall_ms {
+        } else if work.payload.expires_ms < now.wall_ms + LEFT_MIN_MS {
             Fitness::Expired
         } else {
             Fitness::Fit

@@ -30,7 +30,9 @@ mod tests;
 use std::collections::{HashSet, VecDeque};
 
 use connector::{Connector, ConnectorEvent, Dispatch, ReceiptHandle, Verdict};
-use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now, RouteGroupId, TenantId};
+use message::{
+    CarrierId, IdBuildHasher, LANES, MessageId, Now, RouteGroupId, SegmentRef, TenantId,
+};
 use partition::Enqueue;
 use routing::RouteTable;
 
@@ -188,6 +190,13 @@ impl Cell {
         }
     }
 
+    /// Names every segment that a carrier was sent and has not answered.
+    pub(crate) fn in_flight(&self, carrier: CarrierId, each: &mut dyn FnMut(SegmentRef)) {
+        if let Some(carrier) = self.carriers.iter().find(|known| known.id == carrier) {
+            carrier.connector.in_flight(each);
+        }
+    }
+
     pub(crate) fn acknowledge(
         &mut self,
         carrier: CarrierId,
@@ -213,6 +222,11 @@ impl Cell {
             .iter()
             .filter_map(|carrier| carrier.blocked_until_ns)
             .min()
+    }
+
+    /// Withdrawals that no lane has met yet.
+    pub(crate) fn withdrawn(&self) -> usize {
+        self.withdrawn.len()
     }
 
     pub(crate) fn drain(&mut self, now: Now) {

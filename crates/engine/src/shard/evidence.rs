@@ -3,18 +3,21 @@
 //! ```text
 //! carrier id known ──► the segment that awaits it
 //! id of a message that is done with ──► a repeat: kept as an early receipt, in case the carrier uses its ids again, but by id only
-//! not known ──► exactly one uncertain attempt fits carrier, sender, recipient ──► that attempt, by address
+//! not known ──► exactly one uncertain attempt fits carrier, sender, recipient, and nothing under way does ──► that attempt, by address
 //!          └──► kept as an early receipt until its response comes, an attempt becomes uncertain that alone fits its addresses, or its
 //!               time is over
 //! no id at all ──► by address, else an orphan: counted and answered, since sending it again would not help
 //! ```
 
-use connector::{Receipt, ReceiptHandle, Verdict};
+use connector::{ConnectorEvent, Receipt, ReceiptHandle, Verdict};
 use message::{CarrierId, CarrierMessageId, Now, Payload, SegmentRef};
 use partition::{Event, Matched, ReceiptReport};
 use receipts::{Expectations, SettledIds, UncertainAttempts, address_hash};
 
 use super::{Shard, ShardFailure};
+
+/// Most awaited receipts that are looked through for one without an id.
+const LOOKED_AT_MAX: usize = 4_096;
 
 /// Where evidence leads: derived from records, rebuilt on replay.
 #[derive(Debug, Default)]
@@ -59,7 +62,7 @@ impl Evidence {
     }
 
     /// The segment that a receipt is about, and how that is known.
-    fn find(&mut self, carrier: CarrierId, receipt: &Receipt) -> (Option<SegmentRef>, Matched) {
+    fn find(&self, carrier: CarrierId, receipt: &Receipt) -> (Option<SegmentRef>, Matched) {
         let id = &receipt.carrier_message_id;
         if let Some(segment) = self.expectations.find(carrier, id) {
             return (Some(segment), Matched::ById);
@@ -70,9 +73,6 @@ impl Evidence {
         }
         let (recipient, sender) = (&receipt.recipient, &receipt.sender);
         let found = self.uncertain.only_match(carrier, recipient, sender);
-        if found.is_some() {
-            self.note_settled(carrier, id);
-        }
         (found, Matched::ByAddress)
     }
 
@@ -83,6 +83,10 @@ impl Evidence {
             _ if self.settled.contains(carrier, &receipt.carrier_message_id) => 0,
             (recipient, sender) => address_hash(carrier, recipient, sender),
         }
+    }
+
+    fn awaited_of(&self, carrier: CarrierId) -> impl Iterator<Item = SegmentRef> + '_ {
+        self.expectations.of(carrier)
     }
 
     pub(super) fn awaited(&self) -> usize {
@@ -132,6 +136,9 @@ impl Shard {
         if uncertain.only_match(carrier, &digits, sender).is_none() {
             return;
         }
+        if self.may_be_about_another(carrier, (&*digits, sender), segment) {
+            return;
+        }
         let address = address_hash(carrier, &digits, sender);
         let since_ms = segment.message.made_at_ms();
         let mut fitting = Vec::new();
@@ -148,6 +155,67 @@ impl Shard {
         }
     }
 
+    /// The segment that a receipt is about, and how that is known. By address it is about a doubted attempt only if nothing else can have
+    /// caused it: see [`Self::may_be_about_another`].
+    fn segment_of(
+        &mut self,
+        carrier: CarrierId,
+        receipt: &Receipt,
+    ) -> (Option<SegmentRef>, Matched) {
+        let (found, matched) = self.evidence.find(carrier, receipt);
+        let Some(segment) = found.filter(|_| matched == Matched::ByAddress) else {
+            return (found, matched);
+        };
+        let address = (&*receipt.recipient, &*receipt.sender);
+        let named = !receipt.carrier_message_id.as_bytes().is_empty();
+        if self.may_be_about_another(carrier, address, segment)
+            || (!named && self.another_awaits(carrier, address, segment))
+        {
+            return (None, Matched::ByAddress);
+        }
+        self.evidence
+            .note_settled(carrier, &receipt.carrier_message_id);
+        (Some(segment), Matched::ByAddress)
+    }
+
+    /// Whether another message with these addresses is under way at the carrier: its answer, which would name the id of its receipt, may be
+    /// on the way or wait behind the receipt. Looked up only when a receipt is about to be matched by address, so that sending
+    /// pays nothing for it; windows bound how many there are.
+    fn may_be_about_another(
+        &self,
+        carrier: CarrierId,
+        (recipient, sender): (&str, &str),
+        than: SegmentRef,
+    ) -> bool {
+        let fits = |segment: SegmentRef| {
+            let at = usize::from(segment.message.partition());
+            segment.message != than.message
+                && self.partitions[at].is_under_way(segment, recipient, sender)
+        };
+        let mut found = self.inbox.iter().any(|(from, event)| {
+            matches!(event, ConnectorEvent::Outcome { segment, .. } if *from == carrier && fits(*segment))
+        });
+        self.cell
+            .in_flight(carrier, &mut |segment| found = found || fits(segment));
+        found
+    }
+
+    /// Whether another message with these addresses awaits its receipt at the carrier: one without an id may be about either. Where too
+    /// many await one to look at each, it counts as about another.
+    fn another_awaits(
+        &self,
+        carrier: CarrierId,
+        (recipient, sender): (&str, &str),
+        than: SegmentRef,
+    ) -> bool {
+        let fits = |segment: SegmentRef| {
+            let at = usize::from(segment.message.partition());
+            segment.message != than.message
+                && self.partitions[at].went_between(segment.message, recipient, sender)
+        };
+        self.evidence.awaited() > LOOKED_AT_MAX || self.evidence.awaited_of(carrier).any(fits)
+    }
+
     pub(super) fn take_receipt(
         &mut self,
         carrier: CarrierId,
@@ -155,10 +223,9 @@ impl Shard {
         receipt: Receipt,
         now: Now,
     ) -> Result<(), ShardFailure> {
-        let metrics = self.shared.metrics.carrier(carrier);
         let named = !receipt.carrier_message_id.as_bytes().is_empty();
-        let (segment, matched) = self.evidence.find(carrier, &receipt);
-        if let Some(metrics) = metrics {
+        let (segment, matched) = self.segment_of(carrier, &receipt);
+        if let Some(metrics) = self.shared.metrics.carrier(carrier) {
             match (segment, matched, named) {
                 (Some(_), Matched::ById, _) => metrics.matched.increment(1),
                 (Some(_), Matched::ByAddress, _) => metrics.by_address.increment(1),

@@ -128,6 +128,11 @@ impl Connector for Scripted {
         events.append(&mut self.events.borrow_mut());
     }
 
+    fn in_flight(&self, each: &mut dyn FnMut(message::SegmentRef)) {
+        let seen = self.script.seen.lock().unwrap();
+        seen.iter().for_each(|dispatch| each(dispatch.segment));
+    }
+
     fn acknowledge(&mut self, _: ReceiptHandle, verdict: Verdict, _: Now) {
         assert_eq!(verdict, Verdict::Taken);
         self.script.acknowledged.fetch_add(1, Ordering::SeqCst);

@@ -107,6 +107,8 @@ impl Connector for Scripted {
 
     fn drain_events(&mut self, _: &mut Vec<ConnectorEvent>) {}
 
+    fn in_flight(&self, _: &mut dyn FnMut(message::SegmentRef)) {}
+
     fn acknowledge(&mut self, _: ReceiptHandle, _: Verdict, _: Now) {}
 
     fn drain(&mut self, _: Now) {}

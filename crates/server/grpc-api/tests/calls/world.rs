@@ -307,6 +307,8 @@ impl Connector for Scripted {
         events.append(&mut self.events);
     }
 
+    fn in_flight(&self, _: &mut dyn FnMut(message::SegmentRef)) {}
+
     fn acknowledge(&mut self, _handle: ReceiptHandle, _verdict: Verdict, _now: Now) {}
 
     fn drain(&mut self, _now: Now) {
