@@ -23,6 +23,7 @@ mod reply;
 mod shard;
 mod shared;
 mod stats;
+mod stepped;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -43,6 +44,7 @@ pub use reply::{ReplySink, ReplyTo};
 pub use shard::{EngineFailure, OpenError, ShardFailure};
 pub use shared::{Life, LimitError};
 pub use stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
+pub use stepped::{Held, Next, Stepped};
 
 /// A running engine: the owner of its thread. Dropping it leaves the thread running; see [`Engine::stop`].
 #[derive(Debug)]

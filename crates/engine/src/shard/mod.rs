@@ -46,7 +46,7 @@ use evidence::Evidence;
 use housekeeping::Housekeeping;
 pub use recover::OpenError;
 pub use run::EngineFailure;
-pub(crate) use run::run;
+pub(crate) use run::{Next, run};
 
 /// Most submissions taken in a turn. Small, because an otp that became first waits for the turn to end: a turn should stay well under a
 /// millisecond.
@@ -89,6 +89,8 @@ pub(crate) struct Shard {
     wishes: Wishes,
     submit_to_admit: [Histogram<u64>; 4],
     durable: Position,
+    /// Whether the carriers have been told that the end begins.
+    draining: bool,
 }
 
 impl Shard {

@@ -9,7 +9,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use journal::{
-    FileJournal, FrameRef, JournalConfig, Position, WrittenConfig, WrittenIn, WrittenLog,
+    Appender, Clock, FileJournal, FrameRef, JournalConfig, Position, Recovery, Wake, WrittenConfig,
+    WrittenIn, WrittenLog,
 };
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
 use partition::record::RECORD_VERSION;
@@ -21,7 +22,7 @@ use super::housekeeping::Housekeeping;
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
 use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
-use crate::shared::Shared;
+use crate::shared::{Life, Shared};
 
 /// The engine's own record: who wrote what follows.
 pub(super) const OPENED_KIND: u8 = 1;
@@ -200,14 +201,23 @@ impl Replay {
 
 impl Shard {
     /// Opens the data directory, replays it and makes everything ready. Returns the journal too: closing it is the last thing to do.
-    pub(super) fn open(
+    ///
+    /// `start` sets the journal going, with or without a thread.
+    pub(crate) fn open<J>(
         shared: Arc<Shared>,
         connectors: Vec<crate::cell::BoxedConnector>,
-        now: Now,
-    ) -> Result<(Self, FileJournal), OpenError> {
+        start: impl FnOnce(Recovery, Wake, Clock) -> Result<(Appender, J), journal::OpenError>,
+    ) -> Result<(Self, J), OpenError> {
+        let now = (shared.config.clock)();
         let config = &shared.config;
         let mut replay = Replay::new(config);
-        let journal = open_journal(&shared, &mut replay)?;
+        let recovery = replay_journal(&shared, &mut replay)?;
+        let flag = Arc::clone(&shared.flag);
+        let (appender, journal) = start(
+            recovery,
+            Arc::new(move || flag.notify()),
+            Arc::new(config.clock),
+        )?;
         let written = open_written(&shared, &mut replay)?;
         let mut cell = Cell::new(&config.routes, carriers(config, connectors, now)?);
         for tenant in &config.tenants {
@@ -216,7 +226,7 @@ impl Shard {
         let mut shard = Self {
             partitions: replay.partitions,
             cell,
-            journal: journal.appender(),
+            journal: appender,
             written,
             evidence: Evidence::default(),
             deferred: DeferredQueue::default(),
@@ -229,10 +239,18 @@ impl Shard {
             wishes: Wishes::default(),
             submit_to_admit: LANES.map(|_| crate::cell::histogram()),
             durable: Position(0),
+            draining: false,
             shared,
         };
         shard.housekeeping.opened_at = shard.append_opened()?;
         shard.restore(&replay.claimed_before_boot, now)?;
+        for carrier in &mut shard.cell.carriers {
+            carrier.refresh(now);
+        }
+        // A drain that was asked for during replay stands.
+        if shard.shared.life() == Life::Starting {
+            shard.shared.set_life(Life::Open);
+        }
         Ok((shard, journal))
     }
 
@@ -327,7 +345,7 @@ impl Shard {
     }
 }
 
-fn open_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<FileJournal, OpenError> {
+fn replay_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<Recovery, OpenError> {
     let config = JournalConfig {
         file_max_bytes: shared.config.journal_file_max_bytes,
         buffer_max_bytes: shared.config.journal_buffer_max_bytes,
@@ -340,11 +358,7 @@ fn open_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<FileJournal
     if let Some(torn) = &replayed.torn {
         tracing::warn!(file = %torn.file.display(), offset = torn.offset, bytes = torn.cut_bytes, "torn tail cut");
     }
-    let flag = Arc::clone(&shared.flag);
-    Ok(recovery.start(
-        Arc::new(move || flag.notify()),
-        Arc::new(shared.config.clock),
-    )?)
+    Ok(recovery)
 }
 
 fn open_written(shared: &Arc<Shared>, replay: &mut Replay) -> Result<WrittenLog, OpenError> {

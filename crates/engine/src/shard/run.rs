@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::FileJournal;
 use message::Now;
 use queue::Sleep;
 
 use super::{DECISION_ROOM_BYTES, OpenError, Shard, ShardFailure};
 use crate::config::ConnectorFactory;
 use crate::shared::{Life, Shared};
+use crate::stepped::Held;
 
 /// The longest sleep: gauges, deadlines and retention want a turn now and then.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
@@ -26,21 +26,15 @@ pub(crate) async fn run(
     let clock = shared.config.clock;
     let wake = Arc::clone(&shared.wake);
     let connectors = connectors(Rc::new(move || wake.notify_one()));
-    let (mut shard, journal) = Shard::open(Arc::clone(&shared), connectors, clock())?;
-    for carrier in &mut shard.cell.carriers {
-        carrier.refresh(clock());
-    }
-    // A drain that was asked for during replay stands.
-    if shared.life() == Life::Starting {
-        shared.set_life(Life::Open);
-    }
+    let (mut shard, journal) = Shard::open(shared, connectors, |recovery, wake, clock| {
+        let journal = recovery.start(wake, clock)?;
+        Ok((journal.appender(), journal))
+    })?;
     let ended = turns(&mut shard, clock).await;
-    shared.set_life(match &ended {
-        Ok(()) => Life::Stopped,
-        Err(_) => Life::Failed,
-    });
-    shard.refuse_rest();
-    close(shard, journal)?;
+    shard.end(&ended);
+    drop(shard);
+    let closed = journal.close().map(drop);
+    closed.map_err(|failure| ShardFailure::Journal(failure.to_string()))?;
     ended.map_err(EngineFailure::from)
 }
 
@@ -59,63 +53,88 @@ pub enum EngineFailure {
 }
 
 async fn turns(shard: &mut Shard, clock: fn() -> Now) -> Result<(), ShardFailure> {
-    let shared = Arc::clone(&shard.shared);
-    let mut draining = false;
     loop {
-        let now = clock();
-        let busy = shard.turn(now)?;
-        if shared.life() == Life::Draining {
-            if !draining {
-                draining = true;
-                shard.cell.drain(now);
-            }
-            if shard.is_at_rest() {
-                return Ok(());
-            }
-        }
-        if shared.life() == Life::Stopped {
-            return Ok(());
-        }
-        if busy {
+        match shard.advance(clock())? {
+            Next::Over => return Ok(()),
             // Session tasks share this thread: reading must get its turn.
-            tokio::task::yield_now().await;
-        } else {
-            sleep(shard, clock).await;
+            Next::Again => tokio::task::yield_now().await,
+            Next::Sleep => sleep(shard, clock).await,
         }
     }
 }
 
 /// Sleeps until there is something to do.
 async fn sleep(shard: &Shard, clock: fn() -> Now) {
-    use journal::Append as _;
-    let shared = &shard.shared;
-    let flag = &shared.flag;
-    let room_bytes = shard.journal.room_bytes();
-    let room_to_admit = room_bytes >= shard.intake_room_bytes();
-    let room_to_decide = room_bytes >= DECISION_ROOM_BYTES;
-    let work = || {
-        (room_to_admit && !shared.intake.is_empty())
-            || (room_to_decide && !shared.control.is_empty())
-            || shard.journal.durable() > shard.durable
-    };
-    if flag.sleep_unless(work) == Sleep::WorkFound {
-        tokio::task::yield_now().await;
-        return;
-    }
-    let now_ns = clock().mono_ns;
-    let longest = match shard.cell.next_permit_ns() {
-        _ if !room_to_admit => ROOM_LOOK,
-        Some(at_ns) if shard.may_dispatch() => {
-            Duration::from_nanos(at_ns.saturating_sub(now_ns)).min(SLEEP_MAX)
+    match shard.fall_asleep(clock()) {
+        None => tokio::task::yield_now().await,
+        Some(longest) => {
+            // Elapsing is as good a reason for a turn as being woken.
+            let _ = tokio::time::timeout(longest, shard.shared.wake.notified()).await;
+            shard.wake_up();
         }
-        Some(_) | None => SLEEP_MAX,
-    };
-    // Elapsing is as good a reason for a turn as being woken.
-    let _ = tokio::time::timeout(longest, shared.wake.notified()).await;
-    flag.stay_awake();
+    }
+}
+
+/// What follows a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another turn, at once.
+    Again,
+    /// A sleep: see [`Shard::fall_asleep`].
+    Sleep,
+    /// Nothing: the engine was drained or stopped.
+    Over,
 }
 
 impl Shard {
+    /// One turn with all that surrounds it, and what follows.
+    pub(crate) fn advance(&mut self, now: Now) -> Result<Next, ShardFailure> {
+        let busy = self.turn(now)?;
+        match self.shared.life() {
+            Life::Stopped => return Ok(Next::Over),
+            Life::Draining => {
+                if !self.draining {
+                    self.draining = true;
+                    self.cell.drain(now);
+                }
+                if self.is_at_rest() {
+                    return Ok(Next::Over);
+                }
+            }
+            Life::Starting | Life::Open | Life::Failed => {}
+        }
+        Ok(if busy { Next::Again } else { Next::Sleep })
+    }
+
+    /// Declares that nobody works here until somebody calls or the time that this returns has passed; `None` when there is work.
+    pub(crate) fn fall_asleep(&self, now: Now) -> Option<Duration> {
+        use journal::Append as _;
+        let shared = &self.shared;
+        let room_bytes = self.journal.room_bytes();
+        let room_to_admit = room_bytes >= self.intake_room_bytes();
+        let room_to_decide = room_bytes >= DECISION_ROOM_BYTES;
+        let work = || {
+            (room_to_admit && !shared.intake.is_empty())
+                || (room_to_decide && !shared.control.is_empty())
+                || self.journal.durable() > self.durable
+        };
+        if shared.flag.sleep_unless(work) == Sleep::WorkFound {
+            return None;
+        }
+        Some(match self.cell.next_permit_ns() {
+            _ if !room_to_admit => ROOM_LOOK,
+            Some(at_ns) if self.may_dispatch() => {
+                Duration::from_nanos(at_ns.saturating_sub(now.mono_ns)).min(SLEEP_MAX)
+            }
+            Some(_) | None => SLEEP_MAX,
+        })
+    }
+
+    /// The sleep is over, whatever ended it.
+    pub(crate) fn wake_up(&self) {
+        self.shared.flag.stay_awake();
+    }
+
     /// Whether nothing is in flight and nobody waits for an answer.
     fn is_at_rest(&self) -> bool {
         self.cell.is_drained()
@@ -125,18 +144,29 @@ impl Shard {
             && self.shared.control.is_empty()
     }
 
-    /// Answers whoever still waits: nothing more will happen here.
-    fn refuse_rest(&mut self) {
+    /// What it holds on to, but for the credits.
+    pub(crate) fn held(&self) -> Held {
+        let lanes = self.cell.depths();
+        Held {
+            live: self.partitions.iter().map(|it| it.counts().live).sum(),
+            in_lanes: lanes.flat_map(|(_, depths)| depths).sum(),
+            deferred: self.deferred.len(),
+            inbox: self.inbox.len(),
+            withdrawn: self.cell.withdrawn(),
+            uncertain: self.evidence.uncertain(),
+            ..Held::default()
+        }
+    }
+
+    /// Life is over, for this reason: whoever still waits is answered.
+    pub(crate) fn end(&mut self, ended: &Result<(), ShardFailure>) {
+        self.shared.set_life(match ended {
+            Ok(()) => Life::Stopped,
+            Err(_) => Life::Failed,
+        });
+
         self.shared.refuse_items(std::mem::take(&mut self.arrivals));
         self.deferred.refuse_rest(self.shared.life());
         self.shared.refuse_left_over();
     }
-}
-
-fn close(shard: Shard, journal: FileJournal) -> Result<(), ShardFailure> {
-    drop(shard);
-    journal
-        .close()
-        .map(drop)
-        .map_err(|failure| ShardFailure::Journal(failure.to_string()))
 }
