@@ -4,8 +4,11 @@
 //! live beside the check they belong to (`tidy/source.rs`, `tidy/arrows.rs`, `tidy/purity.rs`).
 //!
 //! `kill-test`: many rounds of `tests/kill_rounds`, with the binary as it is shipped.
+//!
+//! `simulate`: many runs of the simulator, in virtual time.
 
 mod kill_test;
+mod simulate;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +24,13 @@ tasks:
                  --seed N         of the first round; the next has N + 1 (default: the clock)
                  --jobs N         rounds at a time (default 2)
                  --summary FILE   where the summary goes (JSON)
-                 --debug          the unoptimised build";
+                 --debug          the unoptimised build
+  simulate     live through many seeded runs in virtual time, and check the promises after each
+                 --seeds N        how many (default 200)
+                 --from N         the first seed (default 0)
+                 --jobs N         threads (default 2)
+                 --mutant NAME    plant a defect that the checks must catch
+                 --trace SEED     everything that was seen in one run";
 
 fn main() -> ExitCode {
     let tasks: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +48,7 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        ["simulate", options @ ..] => simulate::run(&workspace_root(), options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

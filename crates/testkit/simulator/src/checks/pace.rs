@@ -1,0 +1,91 @@
+//! Promises 3 and 4: an otp never waits behind bulk, and a carrier never sees more than its contract.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use message::Lane;
+
+use super::told;
+use crate::clock::{MS, SECOND};
+use crate::world::World;
+
+/// Any second of write stamps holds at most R segments, over processes too.
+pub(super) fn contract_is_kept(world: &World, findings: &mut Vec<String>) {
+    let ledger = world.ledger.borrow();
+    for (at, plan) in world.plan.carriers.iter().enumerate() {
+        let Some(contract) = plan.contract else {
+            continue;
+        };
+        let most = contract.segments_per_second() as usize;
+        let mut window: VecDeque<u64> = VecDeque::new();
+        for sent in ledger.dispatched.iter().filter(|sent| sent.carrier == at) {
+            window.push_back(sent.at_ns);
+            while window
+                .front()
+                .is_some_and(|first_ns| first_ns + SECOND <= sent.at_ns)
+            {
+                window.pop_front();
+            }
+            if window.len() > most {
+                findings.push(told(
+                    world,
+                    sent.message,
+                    &format!(
+                        "is segment {} of {} in the second before {:.6} s; the contract is {most}",
+                        window.len(),
+                        plan.name,
+                        sent.at_ns as f64 / SECOND as f64
+                    ),
+                ));
+                break;
+            }
+        }
+    }
+}
+
+/// From when it was first among otp and nothing else kept it, an otp is written within a permit interval and 2 ms.
+pub(super) fn otp_goes_first(world: &World, findings: &mut Vec<String>) {
+    if !world.is_calm() || !world.plan.one_carrier() {
+        return;
+    }
+    let ledger = world.ledger.borrow();
+    let interval_ns = world.plan.carriers[0]
+        .contract
+        .map_or(0, |contract| contract.interval_ns());
+    let mut sent_first = BTreeMap::new();
+    let mut last_otp_ns = 0;
+    for sent in &ledger.dispatched {
+        if sent.lane != Lane::Otp {
+            continue;
+        }
+        let before_ns = std::mem::replace(&mut last_otp_ns, sent.at_ns);
+        if sent_first.insert(sent.message, sent.at_ns).is_some() {
+            continue;
+        }
+        let Some(log) = ledger.messages.get(&sent.message) else {
+            continue;
+        };
+        let scheduled = log
+            .wish
+            .is_some_and(|wish| world.plan.wishes[wish].send_after_ms.is_some());
+        let Some(answered_ns) = log.answered_ns.filter(|_| !scheduled) else {
+            continue;
+        };
+        let hindered = ledger.hindered[0].partition_point(|at_ns| *at_ns < sent.at_ns);
+        let hindered_ns = hindered
+            .checked_sub(1)
+            .map_or(0, |at| ledger.hindered[0][at]);
+        let first_ns = answered_ns.max(before_ns).max(hindered_ns);
+        let waited_ns = sent.at_ns.saturating_sub(first_ns);
+        if waited_ns > interval_ns + 2 * MS {
+            findings.push(told(
+                world,
+                sent.message,
+                &format!(
+                    "is an otp that was first for {:.3} ms; a permit comes every {:.3} ms",
+                    waited_ns as f64 / MS as f64,
+                    interval_ns as f64 / MS as f64
+                ),
+            ));
+        }
+    }
+}

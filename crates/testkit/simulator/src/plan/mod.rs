@@ -1,0 +1,253 @@
+//! What a seed stands for: the carriers, the configuration, the workload, the faults and their times.
+
+mod faults;
+mod workload;
+
+use connector::Connector;
+use engine::{
+    CarrierConfig, EngineConfig, Limits, PartitionLimits, Policy, RetryPolicy, TenantConfig,
+};
+use message::{CarrierId, LANES, Slug};
+use partition::OnUncertain;
+use routing::{Prefix, Route, RouteGroup, RouteTable};
+use smpp_client::{BindMode, Credentials, ReconnectConfig};
+use throttle::Contract;
+
+use crate::carrier::script::CarrierScript;
+use crate::clock;
+use crate::dice::Dice;
+pub(crate) use faults::{Fault, TimedFault};
+pub(crate) use workload::{Follow, Wish};
+
+/// The tenants of every run.
+pub(crate) const TENANTS: [&str; 2] = ["acme", "bolt"];
+const CARRIERS: [&str; 3] = ["carrier-a", "carrier-b", "carrier-c"];
+
+/// What kind of run a seed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Nothing goes wrong: pace and head-of-line time are held to the promised figures.
+    Calm,
+    /// Anything may go wrong: nothing is lost, nothing is sent twice in silence.
+    Rough,
+}
+
+/// One carrier of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct CarrierPlan {
+    pub(crate) name: &'static str,
+    pub(crate) contract: Option<Contract>,
+    pub(crate) client: smpp_client::CarrierConfig,
+    pub(crate) script: CarrierScript,
+}
+
+/// How fast the disk is, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DiskPlan {
+    pub(crate) write_ns: (u64, u64),
+    pub(crate) sync_ns: (u64, u64),
+}
+
+/// A whole run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) profile: Profile,
+    pub(crate) carriers: Vec<CarrierPlan>,
+    pub(crate) disk: DiskPlan,
+    pub(crate) wishes: Vec<Wish>,
+    pub(crate) faults: Vec<TimedFault>,
+    partitions: u16,
+    tiers: Vec<Vec<usize>>,
+    policy: Policy,
+    journal_file_max_bytes: u64,
+}
+
+impl Plan {
+    pub(crate) fn of(dice: &mut Dice) -> Self {
+        let profile = if dice.chance(200) {
+            Profile::Calm
+        } else {
+            Profile::Rough
+        };
+        let count = dice.pick(&[1, 1, 2, 2, 3]);
+        let carriers: Vec<_> = (0..count)
+            .map(|at| carrier(CARRIERS[at], profile, dice))
+            .collect();
+        let tiers = match dice.below(3) {
+            0 => vec![(0..count).collect()],
+            _ => (0..count).map(|at| vec![at]).collect(),
+        };
+        let wishes = workload::wishes(profile, dice);
+        let faults = match profile {
+            Profile::Calm => Vec::new(),
+            Profile::Rough => faults::faults(count, dice),
+        };
+        Self {
+            profile,
+            carriers,
+            disk: disk(dice),
+            wishes,
+            faults,
+            partitions: dice.pick(&[1, 2, 4, 16]),
+            tiers,
+            policy: policy(dice),
+            journal_file_max_bytes: dice.pick(&[4 << 10, 16 << 10, 256 << 10]),
+        }
+    }
+
+    /// The engine's configuration: the same for every process of the run.
+    pub(crate) fn engine(&self, storage: std::sync::Arc<dyn journal::Storage>) -> EngineConfig {
+        EngineConfig {
+            dir: "/data".into(),
+            storage,
+            limits: Limits {
+                messages: 100_000,
+                bytes: 64 << 20,
+                receipts_awaited: 100_000,
+                intake_slots: 1_024,
+                events: 100_000,
+                partitions: self.partitions,
+                partition: PartitionLimits {
+                    early_receipt_ms: 10_000,
+                    policy: self.policy,
+                    ..PartitionLimits::default()
+                },
+            },
+            carriers: self.carriers.iter().map(engine_carrier).collect(),
+            tenants: TENANTS.into_iter().map(tenant).collect(),
+            routes: self.routes(),
+            valid_for_ms: [20_000, 40_000, 60_000, 60_000],
+            lanes: LANES,
+            lane_weights: engine::LANE_WEIGHTS,
+            otp_lane_ms: engine::OTP_LANE_MS,
+            journal_file_max_bytes: self.journal_file_max_bytes,
+            journal_buffer_max_bytes: 4 << 20,
+            send_at_horizon_ms: 86_400_000,
+            config_version: 1,
+            clock: clock::now,
+        }
+    }
+
+    fn routes(&self) -> RouteTable {
+        let id = |at: &usize| CarrierId::of(&slug(self.carriers[*at].name));
+        let tiers = self.tiers.iter();
+        let tiers = tiers.map(|tier| tier.iter().map(id).collect()).collect();
+        let group = slug("all");
+        let known = RouteGroup::new(group.clone(), tiers).expect("each carrier is in one tier");
+        let route = Route {
+            prefix: Prefix::DEFAULT,
+            group,
+        };
+        RouteTable::build([known], [route]).expect("the one route leads to the one group")
+    }
+
+    /// Whether the head-of-line time can be told from outside: one carrier, so that nothing else decides who goes first.
+    pub(crate) fn one_carrier(&self) -> bool {
+        self.carriers.len() == 1
+    }
+}
+
+/// The connectors of a process, one per carrier.
+pub(crate) type Connectors = Vec<Box<dyn Connector>>;
+
+/// A name that is known to be one.
+pub(crate) fn slug(name: &str) -> Slug {
+    name.parse().expect("the names in this file are slugs")
+}
+
+fn engine_carrier(plan: &CarrierPlan) -> CarrierConfig {
+    CarrierConfig {
+        name: slug(plan.name),
+        contract: plan.contract,
+    }
+}
+
+fn tenant(name: &str) -> TenantConfig {
+    TenantConfig {
+        name: slug(name),
+        weight: 1,
+        otp_per_second: None,
+    }
+}
+
+fn carrier(name: &'static str, profile: Profile, dice: &mut Dice) -> CarrierPlan {
+    let script = match profile {
+        Profile::Calm => CarrierScript::calm(dice),
+        Profile::Rough => CarrierScript::rough(dice),
+    };
+    let rate = dice.pick(&[None, Some(10), Some(50), Some(100), Some(200)]);
+    let contract = rate.map(|rate| Contract::new(rate).expect("these rates are in range"));
+    let credentials = Credentials {
+        system_id: "hikyaku".into(),
+        password: "secret".into(),
+        system_type: "".into(),
+    };
+    let (response, receipt) = script.ids.rules();
+    let client = smpp_client::CarrierConfig {
+        bind: match dice.below(4) {
+            0 => BindMode::TransmitterReceiver,
+            _ => BindMode::Transceiver,
+        },
+        sessions: dice.pick(&[1, 1, 2, 3]),
+        window_size: dice.pick(&[1, 4, 10, 50]),
+        response_timeout_ms: 3_000,
+        enquire_link_ms: 4_000,
+        session_init_ms: 3_000,
+        message_id_response: response,
+        message_id_receipt: receipt,
+        stamp_tlv: true,
+        reconnect: ReconnectConfig {
+            min_ms: 200,
+            max_ms: 3_000,
+            fatal_probe_ms: 5_000,
+            seed: dice.bits(),
+            ..ReconnectConfig::default()
+        },
+        ..smpp_client::CarrierConfig::new(
+            CarrierId::of(&slug(name)),
+            name,
+            "carrier.example:2775",
+            credentials,
+        )
+    };
+    CarrierPlan {
+        name,
+        contract,
+        client,
+        script,
+    }
+}
+
+fn disk(dice: &mut Dice) -> DiskPlan {
+    use crate::clock::{MS, US};
+    DiskPlan {
+        write_ns: (5 * US, 60 * US),
+        sync_ns: dice.pick(&[(100 * US, 400 * US), (500 * US, 2 * MS), (4 * MS, 15 * MS)]),
+    }
+}
+
+fn policy(dice: &mut Dice) -> Policy {
+    let any = [
+        OnUncertain::ResendOnce,
+        OnUncertain::AwaitReceipt,
+        OnUncertain::Fail,
+    ];
+    let usual = Policy::default().on_uncertain;
+    let on_uncertain = if dice.chance(700) {
+        usual
+    } else {
+        usual.map(|_| dice.pick(&any))
+    };
+    Policy {
+        retry: RetryPolicy {
+            attempts_max: dice.pick(&[2, 5]),
+            delay_ms: dice.pick(&[100, 1_000]),
+            delay_max_ms: 4_000,
+        },
+        on_uncertain,
+        uncertain_after_ms: dice
+            .pick(&[[1_000, 1_500, 3_500, 3_500], [2_000, 5_000, 5_000, 5_000]]),
+        uncertain_deadline_ms: dice.pick(&[8_000, 20_000]),
+        receipt_deadline_ms: dice.pick(&[15_000, 50_000]),
+    }
+}

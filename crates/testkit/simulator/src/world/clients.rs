@@ -1,0 +1,344 @@
+//! What clients do: hand in, ask again when they were not answered, repeat, cancel.
+//!
+//! A client that has no answer does what a careful one does: with an idempotency key it hands the same in again, without one it cannot.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use engine::{Admission, AdmitReply, Caller, CancelVerdict, Refusal, ReplyTo};
+use message::{CallerId, MessageId, Reason, Submission, TenantId};
+use partition::MessageView;
+
+use super::World;
+use super::agenda::What;
+use crate::clock::{self, MS};
+use crate::dice::Dice;
+use crate::note::Note;
+use crate::plan::{Follow, TENANTS, slug};
+
+/// How often a client hands the same in before it gives up.
+const TRIES_MAX: usize = 60;
+/// Marks the answer to another body under a known key.
+const OTHER: u64 = 1 << 32;
+
+/// A question under way, and what it is about.
+enum Question {
+    Cancel(MessageId, Pin<Box<dyn Future<Output = CancelVerdict>>>),
+    Find(
+        MessageId,
+        Pin<Box<dyn Future<Output = Option<MessageView>>>>,
+    ),
+}
+
+/// The clients of a run.
+pub(super) struct Clients {
+    dice: Dice,
+    questions: Vec<Question>,
+    /// Wishes that have been handed in and not been answered.
+    outstanding: Vec<u64>,
+    /// `send_at` of the wishes that have one, fixed at the first hand-in: it is part of the body.
+    send_at_ms: Vec<Option<u64>>,
+    tries: Vec<usize>,
+}
+
+impl Clients {
+    pub(super) const fn new(dice: Dice) -> Self {
+        Self {
+            dice,
+            questions: Vec::new(),
+            outstanding: Vec::new(),
+            send_at_ms: Vec::new(),
+            tries: Vec::new(),
+        }
+    }
+
+    pub(super) fn are_at_rest(&self) -> bool {
+        self.questions.is_empty() && self.outstanding.is_empty()
+    }
+}
+
+fn tenant_id(tenant: usize) -> TenantId {
+    TenantId::of(&slug(TENANTS[tenant]))
+}
+
+fn caller(tenant: usize) -> Caller {
+    Caller {
+        id: CallerId::of(&slug("client")),
+        tenant: tenant_id(tenant),
+        name: slug("client"),
+        categories: [true; 4],
+    }
+}
+
+impl World {
+    /// A client hands in a wish, for the first time or again.
+    pub(super) fn ask(&mut self, wish: usize) {
+        let admitted = self.ledger.borrow().wishes[wish].admitted.is_some();
+        let repeats = self.plan.wishes[wish].follow.map(|(_, follow)| follow);
+        if admitted && repeats != Some(Follow::SameAgain) {
+            return;
+        }
+        self.hand_in(wish as u64);
+    }
+
+    /// What a client does after its wish.
+    pub(super) fn follow(&mut self, wish: usize) {
+        let Some((_, follow)) = self.plan.wishes[wish].follow else {
+            return;
+        };
+        let admitted = self.ledger.borrow().wishes[wish].admitted;
+        match (follow, admitted) {
+            // Without an id there is nothing to be repeated or cancelled.
+            (_, None) => {}
+            (Follow::SameAgain, Some(_)) => self.hand_in(wish as u64),
+            (Follow::OtherAgain, Some(_)) => self.hand_in(wish as u64 | OTHER),
+            (Follow::Cancel, Some(id)) => {
+                if let Some(process) = &self.process {
+                    let handle = process.engine.handle();
+                    let tenant = tenant_id(self.plan.wishes[wish].tenant);
+                    let asked = Box::pin(async move { handle.cancel(tenant, id).await });
+                    self.clients.questions.push(Question::Cancel(id, asked));
+                }
+            }
+        }
+    }
+
+    fn submission(&mut self, tag: u64) -> (usize, Submission) {
+        let wish = wish_of(tag);
+        let sends_at_ms = &mut self.clients.send_at_ms;
+        if sends_at_ms.len() <= wish {
+            sends_at_ms.resize(wish + 1, None);
+        }
+        let plan = &self.plan.wishes[wish];
+        let wall_ms = clock::now().wall_ms;
+        if let Some(after_ms) = plan.send_after_ms {
+            sends_at_ms[wish].get_or_insert(wall_ms + after_ms);
+        }
+        let mut submission = plan.submission.clone();
+        submission.send_at_ms = sends_at_ms[wish];
+        self.ledger.borrow_mut().wishes[wish].send_at_ms = sends_at_ms[wish];
+        if tag & OTHER != 0 {
+            submission.text = "something else".into();
+        }
+        (plan.tenant, submission)
+    }
+
+    fn hand_in(&mut self, tag: u64) {
+        let wish = wish_of(tag);
+        let tries = &mut self.clients.tries;
+        if tries.len() <= wish {
+            tries.resize(wish + 1, 0);
+        }
+        tries[wish] += 1;
+        if tries[wish] > TRIES_MAX {
+            return;
+        }
+        let (tenant, submission) = self.submission(tag);
+        let Some(process) = &self.process else {
+            return self.hand_in_later(tag, 200 * MS);
+        };
+        let to = ReplyTo {
+            sink: Arc::clone(&process.sink),
+            tag,
+        };
+        let handed_in = process
+            .engine
+            .handle()
+            .try_submit(&caller(tenant), submission, to);
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            let log = &mut ledger.wishes[wish];
+            log.asked_ns.push(clock::true_ns());
+            log.asked_ms.push(clock::now().wall_ms);
+        }
+        match handed_in {
+            Ok(()) => self.clients.outstanding.push(tag),
+            Err(refusal) => self.refused(tag, refusal),
+        }
+    }
+
+    fn hand_in_later(&mut self, tag: u64, after_ns: u64) {
+        let at_ns = self.clocks.true_ns() + after_ns + self.clients.dice.below(50 * MS);
+        let what = if tag & OTHER == 0 {
+            What::Ask(wish_of(tag))
+        } else {
+            What::Follow(wish_of(tag))
+        };
+        self.agenda.push(at_ns, what);
+    }
+
+    fn refused(&mut self, tag: u64, refusal: Refusal) {
+        let wish = wish_of(tag);
+        if let Some(after_ms) = refusal.retry_after_ms {
+            self.hand_in_later(tag, after_ms.min(400) * MS);
+        }
+        let mut ledger = self.ledger.borrow_mut();
+        let log = &mut ledger.wishes[wish];
+        if refusal.reason == Reason::IdempotencyConflict {
+            if tag & OTHER == 0 {
+                log.wrong
+                    .push("the first body was refused as another one".into());
+            } else if refusal.existing != log.admitted {
+                let (found, first) = (refusal.existing, log.admitted);
+                log.wrong.push(format!(
+                    "a conflict names {found:?}, the first is {first:?}"
+                ));
+            }
+        }
+        log.refusals.push((clock::true_ns(), refusal));
+    }
+
+    fn admitted(&mut self, tag: u64, admission: Admission) {
+        let wish = wish_of(tag);
+        let mut ledger = self.ledger.borrow_mut();
+        let id = admission.id;
+        ledger.note(id, Note::Asked { wish });
+        let repeat = admission.repeat;
+        ledger.note(id, Note::Answered { repeat });
+        let log = &mut ledger.wishes[wish];
+        if tag & OTHER != 0 {
+            log.wrong
+                .push(format!("another body under the same key was taken as {id}"));
+        }
+        match log.admitted {
+            None => log.admitted = Some(id),
+            Some(first) if first != id => {
+                log.wrong
+                    .push(format!("a repeat was answered {id}, the first was {first}"));
+            }
+            Some(_) => {}
+        }
+        let log = ledger.of(id);
+        log.wish = Some(wish);
+        log.answered_ns.get_or_insert(clock::true_ns());
+    }
+
+    /// Takes the answers that have come, and the events.
+    pub(super) fn poll_answers(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut replies: Vec<(u64, AdmitReply)> = Vec::new();
+        if let Some(process) = &mut self.process {
+            if !self.clients.outstanding.is_empty() {
+                let _ = pin!(process.sink.recv(&mut replies)).poll(&mut cx);
+            }
+            let mut events = Vec::new();
+            while let Poll::Ready(more) = pin!(process.watcher.next(&mut events)).poll(&mut cx) {
+                if more.is_err() {
+                    self.ledger.borrow_mut().positions_lost += 1;
+                    break;
+                }
+            }
+            let mut ledger = self.ledger.borrow_mut();
+            for event in events {
+                ledger.said(&event);
+            }
+        }
+        for (tag, reply) in replies {
+            self.clients.outstanding.retain(|waits| *waits != tag);
+            match reply {
+                Ok(admission) => self.admitted(tag, admission),
+                Err(refusal) => self.refused(tag, refusal),
+            }
+        }
+        self.poll_questions(&mut cx);
+    }
+
+    fn poll_questions(&mut self, cx: &mut Context<'_>) {
+        let mut questions = std::mem::take(&mut self.clients.questions);
+        questions.retain_mut(|question| match question {
+            Question::Cancel(id, asked) => match asked.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(verdict) => {
+                    let mut ledger = self.ledger.borrow_mut();
+                    ledger.note(*id, Note::Cancelled(verdict));
+                    if verdict == CancelVerdict::Cancelled {
+                        ledger.of(*id).cancelled_ns.get_or_insert(clock::true_ns());
+                    }
+                    false
+                }
+            },
+            Question::Find(id, asked) => match asked.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(view) => {
+                    self.found(*id, view);
+                    false
+                }
+            },
+        });
+        self.clients.questions.extend(questions);
+    }
+
+    /// Asks what the engine knows of a message.
+    pub(super) fn find(&mut self, id: MessageId) {
+        let Some(process) = &self.process else {
+            return;
+        };
+        let wish = self
+            .ledger
+            .borrow()
+            .messages
+            .get(&id)
+            .and_then(|log| log.wish);
+        let Some(wish) = wish else {
+            return;
+        };
+        let handle = process.engine.handle();
+        let tenant = tenant_id(self.plan.wishes[wish].tenant);
+        let asked = Box::pin(async move { handle.find(tenant, id).await });
+        self.clients.questions.push(Question::Find(id, asked));
+    }
+
+    /// What must hold of every answer to a question: what was published before is known.
+    fn found(&mut self, id: MessageId, view: Option<MessageView>) {
+        let mut ledger = self.ledger.borrow_mut();
+        let log = ledger.of(id);
+        if let (Some((sequence, state)), Some(view)) = (log.last_said, &view) {
+            // Odd sequences are Written events, which a power cut may take back.
+            let known = view.sequence >= sequence & !1;
+            let over = !state.is_final() || view.state.rank() >= state.rank();
+            if !known || !over {
+                self.broken.push(format!(
+                    "{id} was published as {state} (event {sequence}) and is found as {} (event {})\n{}",
+                    view.state,
+                    view.sequence,
+                    ledger.trace(id)
+                ));
+            }
+        }
+        ledger.found(id, view);
+    }
+
+    /// The process is gone: whoever has a key asks again, whoever has none will never know.
+    pub(super) fn clients_lose_process(&mut self) {
+        self.clients.questions.clear();
+        for tag in std::mem::take(&mut self.clients.outstanding) {
+            let keyed = self.plan.wishes[wish_of(tag)]
+                .submission
+                .idempotency_key
+                .is_some();
+            if keyed {
+                self.hand_in_later(tag, 100 * MS);
+            }
+        }
+    }
+
+    /// The process runs again: what was answered before must be known.
+    pub(super) fn look_after_restart(&mut self) {
+        let ledger = self.ledger.borrow();
+        let answered = ledger.messages.iter();
+        let answered: Vec<_> = answered
+            .filter(|(_, log)| log.answered_ns.is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        drop(ledger);
+        for id in answered {
+            self.find(id);
+        }
+    }
+}
+
+fn wish_of(tag: u64) -> usize {
+    usize::try_from(tag & (OTHER - 1)).unwrap_or(usize::MAX)
+}
