@@ -1,4 +1,4 @@
-//! The generated pages of the reference are those of this build.
+//! The generated pages, and the dashboard, are those of this build.
 
 use std::fs;
 use std::path::Path;
@@ -6,8 +6,12 @@ use std::process::Command;
 
 #[test]
 fn the_committed_pages_are_current() {
-    for page in ["metrics", "reasons"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/reference/{page}.md"));
+    for (page, file) in [
+        ("metrics", "docs/reference/metrics.md"),
+        ("reasons", "docs/reference/reasons.md"),
+        ("dashboard", "deploy/grafana/hikyaku.json"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let committed = fs::read_to_string(&path).unwrap_or_default();
         let printed = Command::new(env!("CARGO_BIN_EXE_hikyaku"))
             .args(["reference", page])
@@ -16,7 +20,7 @@ fn the_committed_pages_are_current() {
         let printed = String::from_utf8(printed.stdout).unwrap();
         assert!(
             committed == printed,
-            "docs/reference/{page}.md is stale; run\n  cargo run -- reference {page} > docs/reference/{page}.md"
+            "{file} is stale; run\n  cargo run -- reference {page} > {file}"
         );
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod caller;
 pub(crate) mod dice;
 pub(crate) mod door;
 pub(crate) mod load;
+pub(crate) mod prometheus;
 pub(crate) mod scene;
 
 use std::fmt::Write as _;

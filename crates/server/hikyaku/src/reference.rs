@@ -1,4 +1,5 @@
-//! `hikyaku reference`: the pages under `docs/reference/`, made from the tables that the program itself uses.
+//! `hikyaku reference`: the pages under `docs/reference/` and the dashboard under `deploy/grafana/`, made from the tables that the program
+//! itself uses.
 
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use engine::Kind;
 use message::ALL_REASONS;
 
 use crate::cli::put;
+use crate::dashboard::dashboard;
 use crate::recorder::all_metrics;
 
 /// Print a page of the reference
@@ -20,6 +22,7 @@ pub(crate) struct ReferenceArgs {
 enum Page {
     Metrics,
     Reasons,
+    Dashboard,
 }
 
 /// Runs the command.
@@ -27,6 +30,7 @@ pub(crate) fn run(args: &ReferenceArgs) -> ExitCode {
     put(&match args.page {
         Page::Metrics => metrics(),
         Page::Reasons => reasons(),
+        Page::Dashboard => dashboard(),
     });
     ExitCode::SUCCESS
 }
