@@ -94,5 +94,17 @@ pub struct Admission {
     pub repeat: bool,
 }
 
+impl Admission {
+    /// The named reason of the answer.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        if self.repeat {
+            Reason::IdempotentRepeat
+        } else {
+            Reason::Admitted
+        }
+    }
+}
+
 /// The answer to a submission.
 pub type AdmitReply = Result<Admission, Refusal>;

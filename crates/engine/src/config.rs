@@ -10,6 +10,8 @@ use partition::Limits as PartitionLimits;
 use routing::RouteTable;
 use throttle::Contract;
 
+use crate::keys::KeysWhenFull;
+
 /// Makes the connectors, on the shard's thread. They call the given closure whenever a turn may have something to do: an event is waiting or
 /// a slot became free.
 pub type ConnectorFactory = Box<dyn FnOnce(Rc<dyn Fn()>) -> Vec<Box<dyn Connector>> + Send>;
@@ -49,6 +51,10 @@ pub struct Limits {
     pub events: usize,
     /// Partitions; fixed for the life of a data directory.
     pub partitions: u16,
+    /// Idempotency keys known, in memory and in files. Those in no file have limits of their own: those of the partitions.
+    pub idempotency_keys: u64,
+    /// What becomes of a new key beyond them.
+    pub keys_when_full: KeysWhenFull,
     /// Bounds of each partition.
     pub partition: PartitionLimits,
 }
@@ -62,6 +68,8 @@ impl Default for Limits {
             intake_slots: 16_384,
             events: 100_000,
             partitions: 16,
+            idempotency_keys: IDEMPOTENCY_KEYS,
+            keys_when_full: KeysWhenFull::Refuse,
             partition: PartitionLimits::default(),
         }
     }
@@ -120,6 +128,9 @@ pub const OTP_LANE_MS: u64 = 10_000;
 pub const JOURNAL_FILE_MAX_BYTES: u64 = 64 << 20;
 /// Size of the journal's buffer unless configured, in bytes. Intake leaves half of it for what is already under way.
 pub const JOURNAL_BUFFER_MAX_BYTES: usize = 16 << 20;
+
+/// Idempotency keys known unless configured: 2.4 GB of disk and 85 MB of memory when all are there.
+pub const IDEMPOTENCY_KEYS: u64 = 50_000_000;
 
 /// Validity by category unless configured, in milliseconds: otp 5 min, alert 1 h, transactional 24 h, promotional 48 h.
 pub const VALID_FOR_MS: [u64; 4] = [300_000, 3_600_000, 86_400_000, 172_800_000];

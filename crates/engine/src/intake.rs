@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use message::{Lane, Now, Reason, ReceiptWanted, RouteGroupId, Submission};
-use partition::{Admit, Claim};
+use partition::{Admit, Claim, IdempotencyKey};
 use queue::{Amount, Ring, WakeFlag};
 use routing::RouteQuery;
 
 use crate::caller::{Caller, Refusal};
+use crate::keys::LookedUp;
 use crate::reply::ReplyTo;
 use crate::shared::Shared;
 
@@ -29,6 +30,8 @@ pub(crate) struct IntakeItem {
     pub(crate) held: Amount,
     /// When it came in, monotonic.
     pub(crate) received_ns: u64,
+    /// The snapshot of key files that its key was looked up in.
+    pub(crate) key_generation: u64,
 }
 
 /// Ways into the shard: otp and alerts have one of their own, so that they do not wait behind what bulk filled.
@@ -70,6 +73,7 @@ impl IntakeRings {
 pub(crate) struct Checked {
     admit: Box<Admit>,
     cost: Amount,
+    key_generation: u64,
 }
 
 impl Shared {
@@ -113,7 +117,10 @@ impl Shared {
             Lane::Otp | Lane::Alert if short => Claim::Now,
             Lane::Otp | Lane::Alert | Lane::Normal | Lane::Bulk => Claim::Later,
         };
+        let key = IdempotencyKey::of(caller.tenant, &submission);
+        let key = key.map(|key| self.look_up_key(key, now));
         Ok(Checked {
+            key_generation: key.map_or(0, |key| key.generation),
             admit: Box::new(Admit {
                 submission,
                 tenant: caller.tenant,
@@ -124,10 +131,20 @@ impl Shared {
                 segments,
                 claim,
                 config_version: self.config.config_version,
+                key: key.map(|key| key.key),
                 random: self.random(),
             }),
             cost,
         })
+    }
+
+    /// What is known of a key outside the partitions; see [`crate::keys`].
+    pub(crate) fn look_up_key(&self, key: IdempotencyKey, now: Now) -> LookedUp {
+        let found = self.keys.look_up(key, now.wall_ms);
+        if found.reads > 0 {
+            self.metrics.key_reads.increment(u64::from(found.reads));
+        }
+        found
     }
 
     fn check_open(&self) -> Result<(), Refusal> {
@@ -238,6 +255,7 @@ impl Shared {
             reply,
             held: reservation.into_held(),
             received_ns: now.mono_ns,
+            key_generation: checked.key_generation,
         });
         self.note_pushed();
         Ok(())

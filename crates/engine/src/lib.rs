@@ -18,6 +18,7 @@ mod events;
 mod handle;
 mod inbound;
 mod intake;
+mod keys;
 mod metrics;
 mod reply;
 mod shard;
@@ -30,13 +31,14 @@ use std::thread::JoinHandle;
 
 pub use caller::{Admission, AdmitReply, Caller, Refusal, Violation};
 pub use config::{
-    CarrierConfig, ConnectorFactory, EngineConfig, JOURNAL_BUFFER_MAX_BYTES,
+    CarrierConfig, ConnectorFactory, EngineConfig, IDEMPOTENCY_KEYS, JOURNAL_BUFFER_MAX_BYTES,
     JOURNAL_FILE_MAX_BYTES, LANE_WEIGHTS, Limits, OTP_LANE_MS, TenantConfig, VALID_FOR_MS,
 };
 pub use events::{Event, PositionLost, Watcher};
 pub use handle::Handle;
 pub use inbound::InboundWatcher;
 pub use journal::{FileStorage, Storage};
+pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};
 pub use metrics::{Description, Kind, METRICS};
 pub use partition::Limits as PartitionLimits;
 pub use partition::{CancelVerdict, InboundView, MessageView, OnUncertain, Policy, RetryPolicy};

@@ -52,6 +52,13 @@ macro_rules! described {
 described! {
     ADMITTED = "hikyaku_admitted_messages_total", Counter, ["lane"], "Messages admitted: durable, and answered with an id.";
     REPEATED = "hikyaku_repeated_submissions_total", Counter, [], "Submissions answered with the id of an earlier one, by idempotency key.";
+    KEYS = "hikyaku_idempotency_keys", Gauge, ["place"], "Idempotency keys known: in memory, or in files.";
+    KEYS_LIMIT = "hikyaku_idempotency_keys_limit", Gauge, [], "Idempotency keys that may be known; beyond, see idempotency_when_full.";
+    KEY_FILES = "hikyaku_idempotency_files", Gauge, [], "Files of idempotency keys.";
+    KEY_WINDOW = "hikyaku_idempotency_window_seconds", Gauge, [], "A key used within so many seconds is known for certain: the configured time, less while a damaged file or one given up early falls into it.";
+    KEY_DAMAGED = "hikyaku_idempotency_damaged_files", Gauge, [], "Files of idempotency keys that are damaged or set aside, until their time is over.";
+    KEY_FAILURES = "hikyaku_idempotency_filing_failures_total", Counter, [], "Tries to file or merge idempotency keys that failed; while they do, keys stay in memory and the journal.";
+    KEY_READS = "hikyaku_idempotency_file_reads_total", Counter, [], "Blocks read to look a key up, because a filter said perhaps.";
     REFUSED = "hikyaku_refused_submissions_total", Counter, ["reason"], "Submissions refused at intake.";
     FINAL = "hikyaku_final_messages_total", Counter, ["state"], "Messages that reached a final state.";
     LATE = "hikyaku_late_evidence_total", Counter, [], "Answers and receipts that came after a final state.";
@@ -102,6 +109,13 @@ described! {
 pub(crate) struct EngineMetrics {
     pub(crate) admitted: [Counter; 4],
     pub(crate) repeated: Counter,
+    /// In memory, in files.
+    pub(crate) keys: [Gauge; 2],
+    pub(crate) key_files: Gauge,
+    pub(crate) key_window: Gauge,
+    pub(crate) key_damaged: Gauge,
+    pub(crate) key_failures: Counter,
+    pub(crate) key_reads: Counter,
     refused: Vec<(Reason, Counter)>,
     finals: Vec<(MessageState, Counter)>,
     pub(crate) late: Counter,
@@ -174,6 +188,12 @@ impl EngineMetrics {
         Self {
             admitted: LANES.map(|at| counter!(ADMITTED, "lane" => lane(at))),
             repeated: counter!(REPEATED),
+            keys: ["memory", "files"].map(|place| gauge!(KEYS, "place" => place)),
+            key_files: gauge!(KEY_FILES),
+            key_window: gauge!(KEY_WINDOW),
+            key_damaged: gauge!(KEY_DAMAGED),
+            key_failures: counter!(KEY_FAILURES),
+            key_reads: counter!(KEY_READS),
             refused: ALL_REASONS
                 .iter()
                 .filter(|reason| reason.is_refusal())
@@ -307,6 +327,7 @@ fn set_what_never_changes(config: &EngineConfig) {
     gauge!(CREDIT_MESSAGES_LIMIT).set(limits.messages as f64);
     gauge!(CREDIT_BYTES_LIMIT).set(limits.bytes as f64);
     gauge!(AWAITED_LIMIT).set(limits.receipts_awaited as f64);
+    gauge!(KEYS_LIMIT).set(limits.idempotency_keys as f64);
     for carrier in &config.carriers {
         if let Some(contract) = carrier.contract {
             let name = carrier.name.as_str().to_owned();

@@ -16,6 +16,7 @@ use crate::control::Control;
 use crate::events::{Event, EventLog};
 use crate::inbound::InboundStore;
 use crate::intake::IntakeRings;
+use crate::keys::KeyShelf;
 use crate::metrics::EngineMetrics;
 
 /// Requests about single messages that may wait for the shard.
@@ -102,6 +103,7 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<InboundStore>,
     pub(crate) groups: HashMap<RouteGroupId, GroupGauge>,
     pub(crate) receipts_awaited: AtomicU64,
+    pub(crate) keys: KeyShelf,
     pub(crate) metrics: EngineMetrics,
     pub(crate) run_id: u64,
     randoms: AtomicU64,
@@ -162,6 +164,7 @@ impl Shared {
             inbound: Arc::default(),
             groups: groups.collect(),
             receipts_awaited: AtomicU64::new(0),
+            keys: KeyShelf::new(limits.idempotency_keys, limits.keys_when_full),
             metrics: EngineMetrics::new(&config),
             run_id: seed,
             randoms: AtomicU64::new(seed),

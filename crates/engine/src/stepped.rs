@@ -21,6 +21,7 @@ use message::Now;
 
 use crate::config::EngineConfig;
 use crate::handle::Handle;
+use crate::keys::KeyFiles;
 use crate::shard::{self, EngineFailure, OpenError, Shard, ShardFailure};
 use crate::shared::{Life, Shared};
 
@@ -98,11 +99,15 @@ impl Stepped {
             Shared::new(config, seed).map_err(|error| OpenError::Carriers(error.to_string()))?;
         let wake = Arc::clone(&shared.wake);
         let connectors = connectors(Rc::new(move || wake.notify_one()));
-        let (shard, journal) =
-            Shard::open(Arc::clone(&shared), connectors, |recovery, wake, clock| {
+        let (shard, journal) = Shard::open(
+            Arc::clone(&shared),
+            connectors,
+            KeyFiles::None,
+            |recovery, wake, clock| {
                 let journal = recovery.start_stepped(wake, clock)?;
                 Ok((journal.appender(), journal))
-            })?;
+            },
+        )?;
         Ok(Self {
             shared,
             shard,

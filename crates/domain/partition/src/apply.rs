@@ -10,7 +10,7 @@ use crate::admission::entry_of;
 use crate::decide::state_may_rise;
 use crate::entry::{Entry, Taken, UncertainAttempt};
 use crate::finished::Finished;
-use crate::idempotency::Remembered;
+use crate::idempotency::{NewKey, PriorKey};
 use crate::inbound::InboundView;
 use crate::receipt::receipt_reason;
 use crate::record::{self, Record};
@@ -82,7 +82,9 @@ impl Partition {
             }
             Record::KeyKept(record) => {
                 let segment = record.segment.to_ref().ok_or(bad("segment"))?;
-                self.remember(record.idempotency, segment.message, position);
+                let kept_ms = self.limits.idempotency_ms;
+                let made_ms = record.idempotency.until_ms.saturating_sub(kept_ms);
+                self.remember(record.idempotency, segment.message, (made_ms, position));
                 Ok(None)
             }
         }
@@ -99,7 +101,7 @@ impl Partition {
         let mut entry = entry_of(record, position)?;
         self.ids.observe(id);
         if let Some(idempotency) = idempotency {
-            self.remember(idempotency, id, position);
+            self.remember(idempotency, id, (at_ms, position));
         }
         let scheduled = send_at_ms > at_ms;
         if scheduled {
@@ -138,15 +140,22 @@ impl Partition {
         Ok(Some(change))
     }
 
-    fn remember(&mut self, idempotency: record::Idempotency, message: MessageId, position: u64) {
-        let key = (u128::from(idempotency.key_high) << 64) | u128::from(idempotency.key_low);
-        let remembered = Remembered {
-            body: idempotency.body,
-            message,
-            until_ms: idempotency.until_ms,
+    fn remember(
+        &mut self,
+        idempotency: record::Idempotency,
+        message: MessageId,
+        (made_ms, position): (u64, u64),
+    ) {
+        self.idempotency.remember(NewKey {
+            key: (u128::from(idempotency.key_high) << 64) | u128::from(idempotency.key_low),
+            prior: PriorKey {
+                body: idempotency.body,
+                message,
+                until_ms: idempotency.until_ms,
+            },
+            made_ms,
             position,
-        };
-        self.idempotency.remember(key, remembered);
+        });
     }
 
     /// A claim proves that the message was released into its lane, which has no record of its own.

@@ -11,7 +11,7 @@ use crate::admission::admitted_record;
 use crate::effect::{Answer, CancelVerdict, Decision, Effect, Place};
 use crate::entry::{Entry, Taken, UncertainAttempt};
 use crate::event::{Admit, Claim, Event, InboundArrived};
-use crate::idempotency::{IdempotencyKey, idempotency_record};
+use crate::idempotency::{KeyRoom, SubmittedKey, idempotency_record};
 use crate::record::{self, Record};
 use crate::state::Partition;
 
@@ -100,7 +100,7 @@ impl Partition {
     }
 
     fn decide_admit(&self, admit: Admit, decision: &mut Decision) {
-        let key = IdempotencyKey::of(admit.tenant, &admit.submission);
+        let key = admit.key;
         if let Some(answer) = key.and_then(|key| self.known_key(key, decision.now)) {
             decision.answer = answer;
             return;
@@ -113,8 +113,8 @@ impl Partition {
             return;
         }
         let id = self.ids.peek(decision.now.wall_ms, admit.random);
-        let idempotency = key
-            .map(|key| idempotency_record(key, decision.now.wall_ms + self.limits.idempotency_ms));
+        let until_ms = decision.now.wall_ms + self.limits.idempotency_ms;
+        let idempotency = key.map(|key| idempotency_record(key.key, until_ms));
         let scheduled = admit
             .submission
             .send_at_ms
@@ -125,21 +125,19 @@ impl Partition {
         decision.answer = Answer::Admitted(id);
     }
 
-    /// What a known idempotency key answers, or that no further key can be remembered.
-    fn known_key(&self, key: IdempotencyKey, now: Now) -> Option<Answer> {
-        match self.idempotency.find(key.key, now.wall_ms) {
+    /// What a known idempotency key answers, or that no further key can be remembered. What the partition remembers is younger than what
+    /// files know.
+    fn known_key(&self, submitted: SubmittedKey, now: Now) -> Option<Answer> {
+        let refused = |reason, existing| Some(Answer::Refused { reason, existing });
+        let prior = submitted.prior.filter(|prior| prior.until_ms > now.wall_ms);
+        let SubmittedKey { key, room, .. } = submitted;
+        match self.idempotency.find(key.key, now.wall_ms).or(prior) {
             Some(known) if known.body == key.body => Some(Answer::Repeat(known.message)),
-            Some(known) => Some(Answer::Refused {
-                reason: Reason::IdempotencyConflict,
-                existing: Some(known.message),
-            }),
-            None => self
-                .idempotency
-                .is_full(now.wall_ms)
-                .then_some(Answer::Refused {
-                    reason: Reason::IdempotencyFull,
-                    existing: None,
-                }),
+            Some(known) => refused(Reason::IdempotencyConflict, Some(known.message)),
+            None if room == KeyRoom::Full || self.idempotency.is_full() => {
+                refused(Reason::IdempotencyFull, None)
+            }
+            None => None,
         }
     }
 

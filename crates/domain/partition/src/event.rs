@@ -5,6 +5,8 @@ use message::{
     RouteGroupId, SegmentRef, Submission, TenantId,
 };
 
+use crate::idempotency::SubmittedKey;
+
 /// A submission that intake let pass: routed, measured, its credits reserved.
 #[derive(Clone, Debug)]
 pub struct Admit {
@@ -26,6 +28,8 @@ pub struct Admit {
     pub claim: Claim,
     /// The configuration in force.
     pub config_version: u32,
+    /// Its idempotency key, looked up where the partition cannot look.
+    pub key: Option<SubmittedKey>,
     /// Random bits for the id.
     pub random: u64,
 }

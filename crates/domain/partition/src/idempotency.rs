@@ -1,8 +1,13 @@
 //! Which submission a client has made before.
 //!
-//! Limits: `capacity` keys; beyond it new keys are refused. A key is 128 bits of a hash, so that none is kept in clear.
+//! A partition knows the keys of the last hour or less; older ones are in files, and what those know comes with the submission
+//! ([`SubmittedKey`]).
+//!
+//! Limits: `capacity` keys that are in no file; beyond it new keys are refused. A key takes some 100 bytes in memory and is 128 bits of a
+//! hash, so that none is kept in clear.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use message::{IdBuildHasher, MessageId, Submission, TenantId};
 use sha2::{Digest, Sha256};
@@ -74,96 +79,136 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The keys that are remembered. A key leaves when its time is over; when the table is full, intake refuses new ones rather than forget an old
-/// one early.
+/// What a file of older keys knows of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriorKey {
+    /// Hash of the body it was used with.
+    pub body: u64,
+    /// The message admitted under it.
+    pub message: MessageId,
+    /// Until when it is remembered, in milliseconds since the epoch.
+    pub until_ms: u64,
+}
+
+/// A submission's key, and what is known of it outside the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubmittedKey {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// What files of older keys know of it.
+    pub prior: Option<PriorKey>,
+    /// Whether another key may be remembered.
+    pub room: KeyRoom,
+}
+
+/// Whether another key may be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRoom {
+    /// It may.
+    Free,
+    /// As many are known as may be: a known key is answered, a new one refused.
+    Full,
+}
+
+/// Keys together, from one sealing to the next.
+#[derive(Debug, Default)]
+pub struct KeyGeneration {
+    by_key: HashMap<u128, PriorKey, IdBuildHasher>,
+    /// When the first and the last were made, in milliseconds since the epoch.
+    made_ms: Option<(u64, u64)>,
+    /// The journal position that makes the first of them durable.
+    oldest_position: Option<u64>,
+}
+
+impl KeyGeneration {
+    /// The keys, in no order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (u128, PriorKey)> {
+        self.by_key.iter().map(|(key, prior)| (*key, *prior))
+    }
+
+    /// When the first and the last were made, in milliseconds since the epoch; `None` without any.
+    #[must_use]
+    pub const fn made_ms(&self) -> Option<(u64, u64)> {
+        self.made_ms
+    }
+}
+
+/// The keys that are in no file yet.
+///
+/// They leave together: [`Self::seal`] closes a generation, which goes on answering until it is in a file and [`Self::filed`] drops
+/// it. Until then its first record pins the journal, so that a key is in memory, in the journal or in a file at any time. One table freed
+/// at once costs nothing; forgetting key by key took an ordered set as large as the table.
 #[derive(Debug)]
 pub(crate) struct IdempotencyKeys {
-    by_key: HashMap<u128, Remembered, IdBuildHasher>,
-    /// By the end of their time; keys carried forward come after younger ones on replay, so that a queue would not do.
-    order: BTreeSet<(u64, u128)>,
+    present: KeyGeneration,
+    sealed: Option<Arc<KeyGeneration>>,
     capacity: usize,
 }
 
-/// What a key stands for.
+/// A key to be remembered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Remembered {
-    pub(crate) body: u64,
-    pub(crate) message: MessageId,
-    pub(crate) until_ms: u64,
-    /// The journal position that makes it durable, for retention.
+pub(crate) struct NewKey {
+    pub(crate) key: u128,
+    pub(crate) prior: PriorKey,
+    pub(crate) made_ms: u64,
+    /// The journal position that makes it durable.
     pub(crate) position: u64,
 }
 
 impl IdempotencyKeys {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            by_key: HashMap::default(),
-            order: BTreeSet::new(),
+            present: KeyGeneration::default(),
+            sealed: None,
             capacity,
         }
     }
 
-    pub(crate) fn find(&self, key: u128, now_ms: u64) -> Option<Remembered> {
-        self.by_key
-            .get(&key)
-            .copied()
-            .filter(|remembered| remembered.until_ms > now_ms)
+    pub(crate) fn find(&self, key: u128, now_ms: u64) -> Option<PriorKey> {
+        let generations = [Some(&self.present), self.sealed.as_deref()];
+        generations
+            .into_iter()
+            .flatten()
+            .filter_map(|generation| generation.by_key.get(&key).copied())
+            .find(|known| known.until_ms > now_ms)
     }
 
-    pub(crate) fn is_full(&self, now_ms: u64) -> bool {
-        self.by_key.len() >= self.capacity
-            && self
-                .order
-                .first()
-                .is_none_or(|(until_ms, _)| *until_ms > now_ms)
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= self.capacity
     }
 
-    pub(crate) fn remember(&mut self, key: u128, remembered: Remembered) {
-        if let Some(before) = self.by_key.insert(key, remembered) {
-            self.order.remove(&(before.until_ms, key));
+    pub(crate) fn remember(&mut self, new: NewKey) {
+        let present = &mut self.present;
+        present.by_key.insert(new.key, new.prior);
+        let (first_ms, last_ms) = present.made_ms.unwrap_or((new.made_ms, new.made_ms));
+        present.made_ms = Some((first_ms.min(new.made_ms), last_ms.max(new.made_ms)));
+        present.oldest_position.get_or_insert(new.position);
+    }
+
+    /// Closes the present generation; `None` when it is empty, or while the one before it is in no file yet.
+    pub(crate) fn seal(&mut self) -> Option<Arc<KeyGeneration>> {
+        if self.sealed.is_some() || self.present.by_key.is_empty() {
+            return None;
         }
-        self.order.insert((remembered.until_ms, key));
+        let sealed = Arc::new(std::mem::take(&mut self.present));
+        self.sealed = Some(Arc::clone(&sealed));
+        Some(sealed)
     }
 
-    /// Forgets the keys whose time is over.
-    pub(crate) fn expire(&mut self, now_ms: u64) {
-        while let Some((until_ms, key)) = self.order.first().copied() {
-            if until_ms > now_ms {
-                break;
-            }
-            self.order.pop_first();
-            self.by_key.remove(&key);
-        }
+    /// The sealed generation is in a file.
+    pub(crate) fn filed(&mut self) {
+        self.sealed = None;
     }
 
-    /// Keys whose durable record lies before `position`: they must be carried forward before that part of the journal goes.
-    pub(crate) fn before(&self, position: u64) -> impl Iterator<Item = record::KeyKept> + '_ {
-        self.by_key
-            .iter()
-            .filter(move |(_, remembered)| remembered.position < position)
-            .map(|(key, remembered)| kept(*key, remembered))
+    /// The journal must be kept from here on for the sake of keys that are in no file.
+    pub(crate) fn oldest_position(&self) -> Option<u64> {
+        let sealed = self.sealed.as_ref().and_then(|keys| keys.oldest_position);
+        // Sealed before the present ones were made.
+        sealed.or(self.present.oldest_position)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_key.len()
-    }
-}
-
-fn kept(key: u128, remembered: &Remembered) -> record::KeyKept {
-    let (id_high, id_low) = record::halves(remembered.message);
-    record::KeyKept {
-        segment: record::Segment {
-            id_high,
-            id_low,
-            ..record::Segment::default()
-        },
-        idempotency: idempotency_record(
-            IdempotencyKey {
-                key,
-                body: remembered.body,
-            },
-            remembered.until_ms,
-        ),
+        self.present.by_key.len() + self.sealed.as_ref().map_or(0, |keys| keys.by_key.len())
     }
 }
 

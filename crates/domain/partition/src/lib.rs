@@ -41,7 +41,7 @@ pub use apply::{ApplyError, Change};
 pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, Timing};
 pub use entry::MessageView;
 pub use event::{Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport};
-pub use idempotency::IdempotencyKey;
+pub use idempotency::{IdempotencyKey, KeyGeneration, KeyRoom, PriorKey, SubmittedKey};
 pub use inbound::InboundView;
 pub use policy::{Limits, OnUncertain, Policy, RetryPolicy};
 pub use record::Record;

@@ -83,7 +83,7 @@ impl Policy {
 pub struct Limits {
     /// Finished messages that can still be looked up.
     pub finished: usize,
-    /// Idempotency keys remembered.
+    /// Idempotency keys that are in no file.
     pub idempotency_keys: usize,
     /// How long a key is remembered, in milliseconds.
     pub idempotency_ms: u64,
@@ -105,7 +105,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             finished: 16_384,
-            idempotency_keys: 262_144,
+            idempotency_keys: 65_536,
             idempotency_ms: 24 * 3_600_000,
             early_receipts: 16_384,
             early_receipt_ms: 60_000,

@@ -300,7 +300,8 @@ pub struct InboundDone {
     pub acknowledged: bool,
 }
 
-/// An idempotency key carried forward, because the file with its message is about to be deleted.
+/// An idempotency key carried forward, because the file with its message was about to be deleted. Read, but no longer written: keys outlive
+/// the journal in files of their own.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct KeyKept {
     /// The message it stands for.

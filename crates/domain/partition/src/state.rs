@@ -3,6 +3,7 @@
 //! Limits: one table each, bounded by [`Limits`] or by what intake admitted; deadlines and pins are as many as live messages at most.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use message::{
     CarrierId, CarrierMessageId, IdBuildHasher, IdSource, MessageId, MessageState, Now, SegmentRef,
@@ -14,10 +15,9 @@ use crate::effect::{Enqueue, Place};
 use crate::entry::{Entry, MessageView, Taken};
 use crate::event::Event;
 use crate::finished::FinishedMessages;
-use crate::idempotency::IdempotencyKeys;
+use crate::idempotency::{IdempotencyKeys, KeyGeneration};
 use crate::inbound::{InboundMessages, InboundView};
 use crate::policy::Limits;
-use crate::record::KeyKept;
 
 /// A share of the recipients, and all that is durable about their messages. See the crate's head for how it is driven.
 #[derive(Debug)]
@@ -81,7 +81,6 @@ impl Partition {
     /// What must happen now because of the time, one thing a call. The engine calls it until it gives `None`, and decides every
     /// [`Due::Decide`] before it asks again.
     pub fn take_due(&mut self, now: Now) -> Option<Due> {
-        self.idempotency.expire(now.wall_ms);
         if let Some((carrier, id)) = self.early.overdue(now.wall_ms) {
             return Some(Due::Decide(Event::EarlyReceiptLeaves { carrier, id }));
         }
@@ -107,7 +106,7 @@ impl Partition {
     }
 
     /// The earliest deadline of a message, in milliseconds since the epoch: [`Self::take_due`] has something then at the latest. Early
-    /// receipts, inbound messages and idempotency keys end without being named here; asking every second is enough for them.
+    /// receipts and inbound messages end without being named here; asking every second is enough for them.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         self.deadlines.first_ms()
@@ -163,24 +162,36 @@ impl Partition {
         self.inbound.iter()
     }
 
-    /// The journal must be kept from here on for the sake of live messages, early receipts and unacknowledged inbound messages; `None` when for nothing.
+    /// The journal must be kept from here on for the sake of live messages, early receipts, unacknowledged inbound messages
+    /// and idempotency keys that are in no file; `None` when for nothing.
     #[must_use]
     pub fn oldest_position(&self) -> Option<u64> {
         [
             self.pins.oldest(),
             self.inbound.oldest_position(),
             self.early.oldest_position(),
+            self.idempotency.oldest_position(),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
-    /// Idempotency keys whose only durable record lies before `position`; appending and applying the returned records carries them
-    /// forward, so that the journal before `position` may go.
+    /// Closes the present generation of idempotency keys, which is to become part of a file; it goes on answering until
+    /// [`Self::keys_filed`]. `None` when there are no keys, or while the generation before is in no file yet.
+    pub fn seal_keys(&mut self) -> Option<Arc<KeyGeneration>> {
+        self.idempotency.seal()
+    }
+
+    /// The sealed generation is in a file, which answers for it from now on: its memory is freed and the journal is not kept for it any more.
+    pub fn keys_filed(&mut self) {
+        self.idempotency.filed();
+    }
+
+    /// The journal must be kept from here on for the sake of idempotency keys that are in no file.
     #[must_use]
-    pub fn keys_before(&self, position: u64) -> Vec<KeyKept> {
-        self.idempotency.before(position).collect()
+    pub fn oldest_key_position(&self) -> Option<u64> {
+        self.idempotency.oldest_position()
     }
 
     /// Counts for metrics.
@@ -213,7 +224,7 @@ pub struct Counts {
     pub finished: usize,
     /// Live messages with a deadline.
     pub deadlines: usize,
-    /// Idempotency keys.
+    /// Idempotency keys that are in no file.
     pub idempotency_keys: usize,
     /// Carrier ids with early receipts.
     pub early_receipts: usize,

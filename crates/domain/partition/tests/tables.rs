@@ -2,9 +2,11 @@
 
 mod rig;
 
-use message::{CarrierMessageId, Category, InboundMessage, Reason, ReceiptState};
-use partition::{Answer, Claim, Event, InboundArrived, Record};
-use rig::{RESENDS, Rig, replay, submission};
+use message::{CarrierMessageId, Category, IdSource, InboundMessage, Reason, ReceiptState};
+use partition::{
+    Answer, Claim, Event, IdempotencyKey, InboundArrived, KeyRoom, PriorKey, Record, SubmittedKey,
+};
+use rig::{RESENDS, Rig, TENANT, replay, submission};
 
 fn with_key(rig: &mut Rig, key: &str, category: Category) -> Answer {
     let mut submission = submission(category);
@@ -46,17 +48,20 @@ fn a_key_makes_a_repeat_harmless_until_its_time_is_over() {
         Answer::Admitted(_)
     ));
     assert_eq!(rig.partition.counts().idempotency_keys, 1);
+    assert_eq!(
+        with_key(&mut rig, "a", Category::Otp),
+        Answer::Repeat(rig.ids[1])
+    );
 }
 
 #[test]
-fn a_full_table_refuses_new_keys_until_the_oldest_leaves() {
+fn a_full_table_refuses_new_keys_until_some_are_filed() {
     let mut rig = Rig::new();
     for key in ["a", "b", "c", "d"] {
         assert!(matches!(
             with_key(&mut rig, key, Category::Otp),
             Answer::Admitted(_)
         ));
-        rig.advance(100);
     }
     let full = with_key(&mut rig, "e", Category::Otp);
     assert_eq!(full, refused(Reason::IdempotencyFull, &rig, None));
@@ -64,7 +69,11 @@ fn a_full_table_refuses_new_keys_until_the_oldest_leaves() {
         with_key(&mut rig, "d", Category::Otp),
         Answer::Repeat(rig.ids[3])
     );
-    rig.advance(9_600);
+    let sealed = rig.partition.seal_keys().expect("there are keys");
+    assert_eq!(sealed.rows().len(), 4);
+    let full = with_key(&mut rig, "e", Category::Otp);
+    assert_eq!(full, refused(Reason::IdempotencyFull, &rig, None));
+    rig.partition.keys_filed();
     assert!(matches!(
         with_key(&mut rig, "e", Category::Otp),
         Answer::Admitted(_)
@@ -72,30 +81,94 @@ fn a_full_table_refuses_new_keys_until_the_oldest_leaves() {
 }
 
 #[test]
-fn keys_carried_forward_outlive_their_part_of_the_journal_and_leave_in_time() {
+fn sealed_keys_answer_until_they_are_filed_and_pin_the_journal_as_long() {
     let mut rig = Rig::new();
-    for key in ["old", "b", "c", "d"] {
-        with_key(&mut rig, key, Category::Otp);
-        rig.advance(1_000);
+    assert!(rig.partition.seal_keys().is_none());
+    with_key(&mut rig, "a", Category::Otp);
+    let made_ms = rig.now.wall_ms;
+    rig.advance(1_000);
+    with_key(&mut rig, "b", Category::Otp);
+    assert_eq!(rig.partition.oldest_key_position(), Some(0));
+    let sealed = rig.partition.seal_keys().expect("there are keys");
+    assert_eq!(sealed.made_ms(), Some((made_ms, made_ms + 1_000)));
+    with_key(&mut rig, "c", Category::Otp);
+    assert!(rig.partition.seal_keys().is_none(), "one after the other");
+    for (nth, key) in ["a", "b", "c"].into_iter().enumerate() {
+        assert_eq!(
+            with_key(&mut rig, key, Category::Otp),
+            Answer::Repeat(rig.ids[nth])
+        );
     }
-    let kept = rig.partition.keys_before(1);
-    assert_eq!(kept.len(), 1);
-    for key in kept {
-        rig.apply(Record::KeyKept(key));
-    }
-    assert!(rig.partition.keys_before(1).is_empty());
+    assert_eq!(rig.partition.oldest_key_position(), Some(0));
+    rig.partition.keys_filed();
+    assert_eq!(rig.partition.oldest_key_position(), Some(2));
+    assert_eq!(rig.partition.counts().idempotency_keys, 1);
+}
+
+#[test]
+fn what_a_file_knows_of_a_key_counts_as_the_partition_itself_knowing_it() {
+    let mut rig = Rig::new();
+    let mut keyed = submission(Category::Otp);
+    keyed.idempotency_key = Some("a".into());
+    let key = IdempotencyKey::of(TENANT, &keyed).expect("it has a key");
+    let prior = |body, until_ms| {
+        let message = IdSource::new(3).peek(1_000, 9);
+        Some(PriorKey {
+            body,
+            message,
+            until_ms,
+        })
+    };
+    let now_ms = rig.now.wall_ms;
+    let message = prior(0, 0).map(|prior| prior.message);
+    let mut ask = |prior, room| {
+        let key = SubmittedKey { key, prior, room };
+        rig.admit_knowing(keyed.clone(), key)
+    };
+    let repeat = ask(prior(key.body, now_ms + 1), KeyRoom::Full);
+    assert_eq!(repeat, Answer::Repeat(message.expect("an id")));
+    let conflict = Answer::Refused {
+        reason: Reason::IdempotencyConflict,
+        existing: message,
+    };
+    assert_eq!(ask(prior(!key.body, now_ms + 1), KeyRoom::Free), conflict);
+    let full = Answer::Refused {
+        reason: Reason::IdempotencyFull,
+        existing: None,
+    };
+    assert_eq!(ask(prior(key.body, now_ms), KeyRoom::Full), full);
+    let over = ask(prior(!key.body, now_ms), KeyRoom::Free);
+    let Answer::Admitted(admitted) = over else {
+        panic!("its time is over: {over:?}");
+    };
+    // From now on the partition's own memory is the younger one.
+    let again = ask(prior(!key.body, now_ms + 1), KeyRoom::Full);
+    assert_eq!(again, Answer::Repeat(admitted));
+}
+
+#[test]
+fn keys_that_an_older_release_carried_forward_are_known_after_replay() {
+    let mut rig = Rig::new();
+    with_key(&mut rig, "old", Category::Otp);
+    let mut keyed = submission(Category::Otp);
+    keyed.idempotency_key = Some("old".into());
+    let key = IdempotencyKey::of(TENANT, &keyed).expect("it has a key");
+    let kept = partition::record::KeyKept {
+        segment: rig::segment(rig.ids[0], 0).into(),
+        idempotency: partition::record::Idempotency {
+            key_high: (key.key >> 64) as u64,
+            key_low: (key.key & u128::from(u64::MAX)) as u64,
+            body: key.body,
+            until_ms: rig.now.wall_ms + 10_000,
+        },
+    };
+    rig.apply(Record::KeyKept(kept));
     let mut after = Rig::over(replay(&rig.log[1..]), rig.now.wall_ms);
     after.ids.clone_from(&rig.ids);
     assert_eq!(
         with_key(&mut after, "old", Category::Otp),
         Answer::Repeat(rig.ids[0])
     );
-    // The key carried forward comes after younger ones on replay, and still makes room first.
-    after.now = after.now.plus_ms(6_000);
-    assert!(matches!(
-        with_key(&mut after, "e", Category::Otp),
-        Answer::Admitted(_)
-    ));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::error::{Damage, KeyTableError};
 use crate::file::KeyFile;
 use crate::format::{Covered, KeyRow};
-use crate::merge::{PARTS_MAX, merged};
+use crate::merge::{PARTS_MAX, WHOLE_ROWS, merged};
 use crate::tables::{FileDamage, KeyTables, Member};
 use crate::write::{Outline, Writer, failed, sync_dir};
 
@@ -93,6 +93,7 @@ impl KeyDirectory {
             .mode(DIR_MODE)
             .create(dir)
             .map_err(failed(dir, "making the directory"))?;
+        sync_dir(dir)?;
         let mut directory = Self {
             dir: dir.to_owned(),
             tables: KeyTables::default(),
@@ -212,8 +213,8 @@ impl KeyDirectory {
         Ok(())
     }
 
-    /// Merges the parts of one hour that is over, or has [`PARTS_MAX`] of them, into one file. `false` when there is nothing to merge. An
-    /// hour with damage stays in parts.
+    /// Merges the parts of one hour that is over, or has [`PARTS_MAX`] of them, into one file. A file of [`WHOLE_ROWS`] or more is no part any
+    /// more, so that a merge stays short. `false` when there is nothing to merge. An hour with damage stays in parts.
     ///
     /// # Errors
     /// When a part cannot be read, which is a damage of the tables from then on, or the file cannot be written; the parts stay as they were.
@@ -221,7 +222,7 @@ impl KeyDirectory {
         let Some(hour) = self.hour_to_merge(now_ms) else {
             return Ok(false);
         };
-        let of_hour = |member: &&Member| member.name.hour() == hour;
+        let of_hour = |member: &&Member| is_part(member) && member.name.hour() == hour;
         let parts: Vec<_> = self
             .tables
             .members
@@ -249,10 +250,9 @@ impl KeyDirectory {
             })
             .map_err(|fault| fault.of(&parts))
         })?;
-        let made_name = made.as_ref().map(|member| member.name);
         self.add(made);
         // The parts hold nothing that the whole does not, so that a crash from here on leaves copies at worst.
-        self.remove(|member| member.name.hour() == hour && Some(member.name) != made_name)?;
+        self.remove(|member| parts.iter().any(|part| part.name == member.name))?;
         Ok(true)
     }
 
@@ -264,7 +264,7 @@ impl KeyDirectory {
                 || members.any(|it| it.name.hour() == hour && it.file.damage().is_some())
         };
         let mut hours = BTreeMap::<u64, usize>::new();
-        for member in &self.tables.members {
+        for member in self.tables.members.iter().filter(|member| is_part(member)) {
             *hours.entry(member.name.hour()).or_default() += 1;
         }
         let due = |(hour, parts): &(u64, usize)| {
@@ -400,6 +400,10 @@ impl MergeFault {
             }
         }
     }
+}
+
+fn is_part(member: &Member) -> bool {
+    member.file.rows() < WHOLE_ROWS
 }
 
 fn delete(path: &Path) -> Result<(), KeyTableError> {

@@ -49,8 +49,9 @@
 //! # Limits
 //!
 //! Memory: 12 bits of filter and 1.5 bits of index a key, and nothing else that grows. Disk: 48.2 bytes a key. A file holds at most
-//! [`ROWS_MAX`] rows. Files: one an hour, and while an hour lasts fewer than [`PARTS_MAX`] parts of it. A merge streams, holds one
-//! block of each part and the new filter, and syncs every [`SYNC_EVERY_BYTES`], so that another file's sync never waits for more.
+//! [`ROWS_MAX`] rows. Files: one an hour, or one for each [`WHOLE_ROWS`] keys or more of it, and while it lasts fewer than
+//! [`PARTS_MAX`] parts. A merge streams, holds one block of each part and the new filter, and syncs every [`SYNC_EVERY_BYTES`], so
+//! that another file's sync never waits for more.
 
 mod directory;
 mod error;
@@ -65,6 +66,6 @@ pub use directory::{KeyBatch, KeyDirectory, Opened};
 pub use error::{Damage, KeyTableError};
 pub use file::{KeyFile, ReadAt};
 pub use format::{Covered, KeyRow, ROWS_MAX};
-pub use merge::PARTS_MAX;
+pub use merge::{PARTS_MAX, WHOLE_ROWS};
 pub use tables::{FileDamage, Found, KeyTables};
 pub use write::SYNC_EVERY_BYTES;

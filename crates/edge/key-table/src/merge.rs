@@ -11,6 +11,9 @@ use crate::format::KeyRow;
 /// Parts of one hour that call for a merge before the hour is over.
 pub const PARTS_MAX: usize = 16;
 
+/// A file of so many rows is merged no more: it is the work of some seconds, and filing waits as long.
+pub const WHOLE_ROWS: u64 = 4_000_000;
+
 /// A reader of one part: a block at a time.
 struct Cursor {
     file: Arc<KeyFile>,

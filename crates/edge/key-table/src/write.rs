@@ -161,7 +161,8 @@ impl Drop for Writer {
 
 /// Makes what was done to names beside this file durable.
 pub(crate) fn sync_dir(file: &Path) -> Result<(), KeyTableError> {
-    let dir = file.parent().unwrap_or(Path::new("."));
+    let parent = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = parent.unwrap_or(Path::new("."));
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(failed(dir, "syncing the directory"))

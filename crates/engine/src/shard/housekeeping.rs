@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use journal::{Append as _, JournalState, Position};
 use message::Now;
-use partition::{Limits as PartitionLimits, Record};
+use partition::Limits as PartitionLimits;
 
 use super::recover::{OPENED_KIND, opened_record};
 use super::{Shard, ShardFailure};
@@ -17,10 +17,6 @@ const DUE_EVERY_NS: u64 = 5_000_000;
 const TICK_NS: u64 = 250_000_000;
 /// Retention is considered when the journal is larger than this.
 const RETAIN_ABOVE_BYTES: u64 = 128 << 20;
-/// And when it is this many times larger than the idempotency keys that would have to be carried forward, each taken as
-/// [`KEY_BYTES`]: so that carrying costs at most a third of what is written.
-const RETAIN_KEY_RATIO: u64 = 4;
-const KEY_BYTES: u64 = 96;
 /// Written records are needed until their attempt has an outcome, which the longest `uncertain_after_ms` bounds; they are kept for twice that
 /// and so long again, for the outcome to become durable.
 const WRITTEN_SPARE_MS: u64 = 600_000;
@@ -83,6 +79,7 @@ impl Shard {
         }
         self.set_otp_limits(now);
         self.tick_metrics(now);
+        self.tick_keys(now)?;
         self.retain(now)
     }
 
@@ -169,8 +166,8 @@ impl Shard {
         }
     }
 
-    /// Lets go of journal files that hold nothing live, in two steps: what must outlive them is carried forward, and only when that is durable
-    /// (and with it every Final that made them dispensable) are they let go.
+    /// Lets go of journal files that hold nothing live and no idempotency key that is in no file, in two steps: what must outlive them is
+    /// written again, and only when that is durable (and with it every Final that made them dispensable) are they let go.
     fn retain(&mut self, now: Now) -> Result<(), ShardFailure> {
         let durable = self.journal.durable();
         if let Some((oldest, carried)) = self.housekeeping.retain {
@@ -178,7 +175,7 @@ impl Shard {
                 self.journal.retain_from(oldest);
                 self.housekeeping.retain = None;
             }
-        } else if self.journal_is_large() {
+        } else if self.journal.disk_bytes() > RETAIN_ABOVE_BYTES {
             let appended = self.journal.appended();
             let oldest = self
                 .partitions
@@ -186,11 +183,6 @@ impl Shard {
                 .filter_map(partition::Partition::oldest_position)
                 .min()
                 .map_or(appended, Position);
-            for at in 0..self.partitions.len() {
-                for kept in self.partitions[at].keys_before(oldest.0) {
-                    self.record(Record::KeyKept(kept))?;
-                }
-            }
             if self.housekeeping.opened_at < oldest {
                 self.housekeeping.opened_at = self.append_opened()?;
             }
@@ -212,16 +204,6 @@ impl Shard {
             marks.pop_front();
         }
         Ok(())
-    }
-
-    fn journal_is_large(&self) -> bool {
-        let keys: usize = self
-            .partitions
-            .iter()
-            .map(|partition| partition.counts().idempotency_keys)
-            .sum();
-        let bytes = self.journal.disk_bytes();
-        bytes > RETAIN_ABOVE_BYTES && bytes > RETAIN_KEY_RATIO * KEY_BYTES * keys as u64
     }
 
     pub(super) fn append_opened(&mut self) -> Result<Position, ShardFailure> {

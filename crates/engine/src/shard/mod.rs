@@ -12,12 +12,12 @@
 //! Nothing here waits: the loop around it (see [`run`]) sleeps until a ring, the journal, a connector or a time calls for another turn.
 //!
 //! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
-//! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events of connectors and
-//! [`DUE_PER_TURN`] deadlines of a partition.
+//! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events, [`DUE_PER_TURN`] deadlines each.
 
 mod deferred;
 mod evidence;
 mod housekeeping;
+mod keys;
 mod recover;
 mod requests;
 mod run;
@@ -44,6 +44,7 @@ use crate::shared::{Life, Shared};
 use deferred::{Deferred, DeferredQueue};
 use evidence::Evidence;
 use housekeeping::Housekeeping;
+use keys::Keys;
 pub use recover::OpenError;
 pub use run::EngineFailure;
 pub(crate) use run::{Next, run};
@@ -69,6 +70,11 @@ pub enum ShardFailure {
     /// The Written log cannot be written: nothing more may be sent.
     #[error("the written log failed: {0}")]
     Written(String),
+    /// The thread that files idempotency keys has died.
+    #[error(
+        "the thread that files idempotency keys has ended; this is a defect, please report it with the log"
+    )]
+    Keys,
 }
 
 pub(crate) struct Shard {
@@ -80,6 +86,7 @@ pub(crate) struct Shard {
     evidence: Evidence,
     deferred: DeferredQueue,
     housekeeping: Housekeeping,
+    keys: Keys,
     decision: Decision,
     /// Events that later decisions of the same turn must see, such as an early receipt that was waiting for its expectation.
     followups: VecDeque<(usize, Event)>,

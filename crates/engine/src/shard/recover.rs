@@ -12,6 +12,7 @@ use journal::{
     Appender, Clock, FileJournal, FrameRef, JournalConfig, Position, Recovery, Wake, WrittenConfig,
     WrittenIn, WrittenLog,
 };
+use key_table::{KeyDirectory, KeyTables};
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
 use partition::record::RECORD_VERSION;
 use partition::{Boot, Derived, Partition, Record, Recovered};
@@ -19,9 +20,11 @@ use prost::Message as _;
 use queue::Amount;
 
 use super::housekeeping::Housekeeping;
+use super::keys::Keys;
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
 use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
+use crate::keys::{Keeper, KeyDesk, KeyFiles};
 use crate::shared::{Life, Shared};
 
 /// The engine's own record: who wrote what follows.
@@ -58,6 +61,12 @@ pub enum OpenError {
     /// The journal failed while the recovered messages were decided.
     #[error(transparent)]
     Failed(#[from] ShardFailure),
+    /// The directory of idempotency keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] key_table::KeyTableError),
+    /// The thread that files idempotency keys could not be started.
+    #[error("the thread that files idempotency keys could not be started: {0}")]
+    Thread(std::io::Error),
     /// The thread's runtime could not be made.
     #[error("the shard's runtime could not be made: {0}")]
     Runtime(std::io::Error),
@@ -110,17 +119,20 @@ pub(super) fn opened_record(config: &EngineConfig) -> Opened {
 /// What replay leaves.
 struct Replay {
     partitions: Vec<Partition>,
+    /// Files of idempotency keys: what they know need not be in memory.
+    key_files: KeyTables,
     /// Messages whose present attempt was claimed before this boot of the machine.
     claimed_before_boot: HashSet<MessageId, IdBuildHasher>,
 }
 
 impl Replay {
-    fn new(config: &EngineConfig) -> Self {
+    fn new(config: &EngineConfig, key_files: KeyTables) -> Self {
         let limits = &config.limits;
         Self {
             partitions: (0..limits.partitions)
                 .map(|number| Partition::new(number, limits.partition.clone()))
                 .collect(),
+            key_files,
             claimed_before_boot: HashSet::default(),
         }
     }
@@ -138,8 +150,22 @@ impl Replay {
             let opened = Opened::decode(payload).map_err(|error| unreadable(error.to_string()))?;
             return self.check_partitions(opened.partitions);
         }
-        let decoded = Record::decode(kind, version, payload)
+        let mut decoded = Record::decode(kind, version, payload)
             .map_err(|error| unreadable(error.to_string()))?;
+        if self.key_files.covers(position) {
+            match &mut decoded {
+                Record::Admitted(admitted) => admitted.idempotency = None,
+                Record::KeyKept(_) => return Ok(()),
+                Record::Claimed(_)
+                | Record::Written(_)
+                | Record::Outcome(_)
+                | Record::Receipt(_)
+                | Record::Final(_)
+                | Record::EarlyReceipt(_)
+                | Record::Inbound(_)
+                | Record::InboundDone(_) => {}
+            }
+        }
         self.note_claim(&decoded, record.written_in);
         let partition = self
             .partitions
@@ -206,11 +232,17 @@ impl Shard {
     pub(crate) fn open<J>(
         shared: Arc<Shared>,
         connectors: Vec<crate::cell::BoxedConnector>,
+        key_files: KeyFiles,
         start: impl FnOnce(Recovery, Wake, Clock) -> Result<(Appender, J), journal::OpenError>,
     ) -> Result<(Self, J), OpenError> {
         let now = (shared.config.clock)();
         let config = &shared.config;
-        let mut replay = Replay::new(config);
+        let key_directory = match key_files {
+            KeyFiles::OnDisk => Some(open_keys(config, now)?),
+            KeyFiles::None => None,
+        };
+        let known = key_directory.as_ref().map(KeyDirectory::tables);
+        let mut replay = Replay::new(config, known.unwrap_or_default());
         let recovery = replay_journal(&shared, &mut replay)?;
         let flag = Arc::clone(&shared.flag);
         let (appender, journal) = start(
@@ -223,6 +255,7 @@ impl Shard {
         for tenant in &config.tenants {
             cell.set_weight(tenant.id(), tenant.weight);
         }
+        let keys = start_keys(&shared, key_directory, appender.appended(), now)?;
         let mut shard = Self {
             partitions: replay.partitions,
             cell,
@@ -231,6 +264,7 @@ impl Shard {
             evidence: Evidence::default(),
             deferred: DeferredQueue::default(),
             housekeeping: Housekeeping::new(&shared.config.limits.partition),
+            keys,
             decision: partition::Decision::default(),
             followups: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -343,6 +377,43 @@ impl Shard {
             Some(Recovered::Doubtful(event)) => self.decide(at, event, now).map(drop),
         }
     }
+}
+
+fn open_keys(config: &EngineConfig, now: Now) -> Result<KeyDirectory, OpenError> {
+    let kept_ms = config.limits.partition.idempotency_ms;
+    let opened = KeyDirectory::open(&crate::keys::directory(&config.dir), kept_ms)?;
+    if opened.removed > 0 {
+        tracing::info!(
+            files = opened.removed,
+            "half-made files of idempotency keys removed"
+        );
+    }
+    let mut directory = opened.directory;
+    directory.expire(now.wall_ms)?;
+    Ok(directory)
+}
+
+/// Sets going whoever files keys, after replay.
+fn start_keys(
+    shared: &Shared,
+    directory: Option<KeyDirectory>,
+    appended: Position,
+    now: Now,
+) -> Result<Keys, OpenError> {
+    let Some(mut directory) = directory else {
+        return Ok(Keys::new(KeyDesk::without_files(), 0, 0, now));
+    };
+    directory.set_aside_ahead(appended.0)?;
+    let tables = directory.tables();
+    // A damaged file covers nothing for certain: what the journal still had of it was replayed and is sealed with what comes.
+    let sealed_to = match tables.damages().next() {
+        None => tables.covered_to(),
+        Some(_) => 0,
+    };
+    let limits = &shared.config.limits;
+    let keeper = Keeper::new(directory, limits.idempotency_keys, limits.keys_when_full);
+    let desk = KeyDesk::start(keeper, now).map_err(OpenError::Thread)?;
+    Ok(Keys::new(desk, shared.keys.publish(tables), sealed_to, now))
 }
 
 fn replay_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<Recovery, OpenError> {

@@ -32,11 +32,18 @@ impl Shard {
 
     fn admit(&mut self, item: IntakeItem, now: Now) -> Result<(), ShardFailure> {
         let IntakeItem {
-            admit,
+            mut admit,
             reply,
             held,
             received_ns,
+            key_generation,
         } = item;
+        // Files have changed since it was looked up: what was in memory then may be in one of them now.
+        if key_generation != self.keys.generation
+            && let Some(key) = &mut admit.key
+        {
+            *key = self.shared.look_up_key(key.key, now).key;
+        }
         let (lane, group, tenant) = (admit.lane, admit.group, admit.tenant);
         let digits = admit.submission.recipient.digits();
         let key = admit.submission.recipient_key.as_deref().unwrap_or(&digits);

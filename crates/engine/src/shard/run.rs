@@ -9,6 +9,7 @@ use queue::Sleep;
 
 use super::{DECISION_ROOM_BYTES, OpenError, Shard, ShardFailure};
 use crate::config::ConnectorFactory;
+use crate::keys::KeyFiles;
 use crate::shared::{Life, Shared};
 use crate::stepped::Held;
 
@@ -26,10 +27,15 @@ pub(crate) async fn run(
     let clock = shared.config.clock;
     let wake = Arc::clone(&shared.wake);
     let connectors = connectors(Rc::new(move || wake.notify_one()));
-    let (mut shard, journal) = Shard::open(shared, connectors, |recovery, wake, clock| {
-        let journal = recovery.start(wake, clock)?;
-        Ok((journal.appender(), journal))
-    })?;
+    let (mut shard, journal) = Shard::open(
+        shared,
+        connectors,
+        KeyFiles::OnDisk,
+        |recovery, wake, clock| {
+            let journal = recovery.start(wake, clock)?;
+            Ok((journal.appender(), journal))
+        },
+    )?;
     let ended = turns(&mut shard, clock).await;
     shard.end(&ended);
     drop(shard);

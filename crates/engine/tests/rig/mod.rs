@@ -37,6 +37,7 @@ pub(crate) fn now() -> Now {
 }
 
 /// What the scripted carrier answers to each segment.
+#[allow(dead_code, reason = "every test binary uses a part of it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Takes it and delivers it.

@@ -90,6 +90,7 @@ fn admitted(admission: engine::Admission) -> v1::Admission {
     v1::Admission {
         message_id: id_text(admission.id),
         repeat: admission.repeat,
+        reason: i32::from(admission.reason().number()),
     }
 }
 

@@ -203,6 +203,7 @@ impl Dispatch for Service {
             Some((_, Ok(admission))) => Ok(Response::new(v1::SubmitResponse {
                 message_id: answer::id_text(admission.id),
                 repeat: admission.repeat,
+                reason: i32::from(admission.reason().number()),
             })),
             Some((_, Err(refusal))) => Err(answer::status(&refusal)),
             None => Err(Status::internal("the engine gave no answer")),

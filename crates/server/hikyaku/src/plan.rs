@@ -162,9 +162,11 @@ fn limits(config: &Config) -> Result<Limits, PlanError> {
         intake_slots: INTAKE_SLOTS,
         events: as_count(given.events_kept),
         partitions,
+        idempotency_keys: given.idempotency_keys,
+        keys_when_full: given.keys_when_full,
         partition: PartitionLimits {
             finished: share(given.finished_kept),
-            idempotency_keys: share(given.idempotency_keys),
+            idempotency_keys: share(given.idempotency_keys.min(engine::UNFILED_KEYS_MAX)),
             idempotency_ms: config.retention.idempotency_keys_ms,
             early_receipts: share(given.early_receipts),
             early_receipt_ms: config.retention.early_receipts_ms,

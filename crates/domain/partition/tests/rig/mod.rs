@@ -3,17 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use message::{
     AttemptNo, CallerId, CarrierId, CarrierMessageId, Category, MessageId, MessageState, Now,
-    Outcome, Reason, ReceiptState, ReceiptWanted, Rejection, RouteGroupId, SegmentRef, SenderId,
-    Submission, TenantId,
+    Outcome, Reason, ReceiptState, RouteGroupId, SegmentRef, Submission, TenantId,
 };
 use partition::record::{RECORD_VERSION, Written};
 use partition::{
-    Admit, Answer, Claim, Decision, Derived, Due, Effect, Enqueue, Event, Limits, Matched,
-    MessageView, OnUncertain, OutcomeReport, Partition, Policy, ReceiptReport, Record, RetryPolicy,
+    Admit, Answer, Claim, Decision, Derived, Due, Effect, Enqueue, Event, IdempotencyKey, Matched,
+    MessageView, OutcomeReport, Partition, ReceiptReport, Record, SubmittedKey,
 };
+
+mod given;
+
+use given::unknown;
+#[allow(unused_imports, reason = "every test binary uses a part of it")]
+pub(crate) use given::{carrier_id, limits, rejected, segment, submission};
 
 pub(crate) const TENANT: TenantId = TenantId(7);
 /// Sends otp and alert once more, awaits evidence of the others.
@@ -27,75 +31,6 @@ pub(crate) const ATTEMPTS_MAX: u16 = 3;
 pub(crate) const UNCERTAIN_DEADLINE_MS: u64 = 60_000;
 pub(crate) const RECEIPT_DEADLINE_MS: u64 = 200_000;
 pub(crate) const FINISHED_MAX: usize = 6;
-
-pub(crate) fn limits() -> Limits {
-    let policy = Policy {
-        retry: RetryPolicy {
-            attempts_max: ATTEMPTS_MAX,
-            delay_ms: 500,
-            delay_max_ms: 2_000,
-        },
-        uncertain_deadline_ms: UNCERTAIN_DEADLINE_MS,
-        receipt_deadline_ms: RECEIPT_DEADLINE_MS,
-        ..Policy::default()
-    };
-    let with = |on_uncertain| Policy {
-        on_uncertain: [on_uncertain; 4],
-        ..policy
-    };
-    Limits {
-        finished: FINISHED_MAX,
-        idempotency_keys: 4,
-        idempotency_ms: 10_000,
-        early_receipts: 2,
-        inbound: 2,
-        inbound_ms: 5_000,
-        policy,
-        carrier_policies: vec![
-            (AWAITS, with(OnUncertain::AwaitReceipt)),
-            (FAILS, with(OnUncertain::Fail)),
-        ],
-        ..Limits::default()
-    }
-}
-
-pub(crate) fn submission(category: Category) -> Submission {
-    Submission {
-        recipient: "819012345678".parse().expect("a number"),
-        recipient_key: None,
-        sender: SenderId::Alphanumeric("Hikyaku".into()),
-        category,
-        text: Bytes::from_static(b"code 1234"),
-        receipt_wanted: ReceiptWanted::Always,
-        valid_for_ms: None,
-        send_at_ms: None,
-        idempotency_key: None,
-        batch_id: None,
-        context: Bytes::new(),
-        labels: Vec::new(),
-    }
-}
-
-pub(crate) fn rejected(rejection: Rejection) -> Outcome {
-    Outcome::Rejected {
-        rejection,
-        reason: Reason::CarrierSystemError,
-    }
-}
-
-pub(crate) fn segment(message: MessageId, attempt: AttemptNo) -> SegmentRef {
-    SegmentRef {
-        message,
-        leg: 0,
-        attempt,
-        segment: 0,
-    }
-}
-
-/// The id that every carrier of the rig gives to an attempt.
-pub(crate) fn carrier_id(segment: SegmentRef) -> CarrierMessageId {
-    CarrierMessageId::new(format!("{}/{}", segment.message, segment.attempt).as_bytes())
-}
 
 type Expectation = (CarrierId, CarrierMessageId, SegmentRef);
 
@@ -280,6 +215,21 @@ impl Rig {
         valid_ms: u64,
         claim: Claim,
     ) -> Answer {
+        let key = IdempotencyKey::of(TENANT, &submission).map(unknown);
+        self.admit_as((submission, key), valid_ms, claim)
+    }
+
+    /// Admits a submission of whose key something is known.
+    pub(crate) fn admit_knowing(&mut self, submission: Submission, key: SubmittedKey) -> Answer {
+        self.admit_as((submission, Some(key)), 100_000, Claim::Now)
+    }
+
+    fn admit_as(
+        &mut self,
+        (submission, key): (Submission, Option<SubmittedKey>),
+        valid_ms: u64,
+        claim: Claim,
+    ) -> Answer {
         self.random += 1;
         let lane = submission.category.lane();
         let answer = self.decide(Event::Admit(Box::new(Admit {
@@ -292,6 +242,7 @@ impl Rig {
             segments: 1,
             claim,
             config_version: 1,
+            key,
             random: self.random,
         })));
         if let Answer::Admitted(id) = answer {

@@ -187,9 +187,10 @@ async fn an_idempotency_key_makes_a_repeat_harmless() {
     let first = client.submit(submit(keyed())).await.unwrap().into_inner();
     let again = client.submit(submit(keyed())).await.unwrap().into_inner();
     assert_eq!(
-        (again.message_id, again.repeat),
-        (first.message_id.clone(), true)
+        (&again.message_id, again.repeat, again.reason()),
+        (&first.message_id, true, v1::Reason::IdempotentRepeat)
     );
+    assert_eq!(first.reason(), v1::Reason::Admitted);
 
     let mut other = keyed();
     other.content.as_mut().unwrap().sms.as_mut().unwrap().text = "Something else".into();

@@ -116,6 +116,8 @@ pub(crate) struct Limits {
     pub(crate) early_receipts: u64,
     /// Idempotency keys remembered, 1 to 134,217,727.
     pub(crate) idempotency_keys: u64,
+    /// What becomes of new ones beyond them.
+    pub(crate) keys_when_full: engine::KeysWhenFull,
     /// Finished messages that can be looked up, 1 to 134,217,727.
     pub(crate) finished_kept: u64,
     /// Inbound messages nobody has acknowledged, 1 to 134,217,727.

@@ -14,7 +14,7 @@ use super::effective::{
 };
 use super::file::{
     CategoryTable, EngineFile, JournalTable, LanesTable, LimitsTable, RetentionTable, ServerTable,
-    SyncWord,
+    SyncWord, WhenFullWord,
 };
 use super::parties_check;
 
@@ -198,7 +198,11 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
         bytes: number(&table.bytes, default.bytes, 64 << 10..=BYTES_MAX),
         receipts_awaited: number(&table.receipts_awaited, default.receipts_awaited, COUNTS),
         early_receipts: number(&table.early_receipts, 262_144, COUNTS),
-        idempotency_keys: number(&table.idempotency_keys, 4_194_304, COUNTS),
+        idempotency_keys: number(&table.idempotency_keys, engine::IDEMPOTENCY_KEYS, COUNTS),
+        keys_when_full: match table.idempotency_when_full {
+            WhenFullWord::Refuse => engine::KeysWhenFull::Refuse,
+            WhenFullWord::ForgetOldest => engine::KeysWhenFull::ForgetOldest,
+        },
         finished_kept: number(&table.finished_kept, 262_144, COUNTS),
         inbound_kept: number(&table.inbound_kept, 262_144, COUNTS),
         watchers: number(&table.watchers, 1_000, STREAMS),

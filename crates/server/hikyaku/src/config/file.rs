@@ -81,6 +81,8 @@ pub(super) struct LimitsTable {
     pub(super) receipts_awaited: Option<Spanned<u64>>,
     pub(super) early_receipts: Option<Spanned<u64>>,
     pub(super) idempotency_keys: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) idempotency_when_full: WhenFullWord,
     pub(super) finished_kept: Option<Spanned<u64>>,
     pub(super) inbound_kept: Option<Spanned<u64>>,
     pub(super) watchers: Option<Spanned<u64>>,
@@ -175,6 +177,15 @@ pub(super) struct RouteTable {
 pub(super) enum SyncWord {
     #[default]
     Always,
+}
+
+/// What becomes of a new idempotency key when as many are known as may be.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WhenFullWord {
+    #[default]
+    Refuse,
+    ForgetOldest,
 }
 
 /// A lane's word.

@@ -112,6 +112,7 @@ impl Plan {
                     policy: self.policy,
                     ..PartitionLimits::default()
                 },
+                ..Limits::default()
             },
             carriers: self.carriers.iter().map(engine_carrier).collect(),
             tenants: TENANTS.into_iter().map(tenant).collect(),
