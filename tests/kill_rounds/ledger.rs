@@ -109,7 +109,7 @@ fn replay_journal(data: &Path) -> Vec<Partition> {
         if kind >= partition::record::KIND_MIN {
             let decoded = Record::decode(kind, version, payload).map_err(|it| it.to_string())?;
             let partition = &mut partitions[usize::from(decoded.partition())];
-            let applied = partition.apply(decoded, record.position.0);
+            let applied = partition.apply(decoded, record.start.0);
             applied.map_err(|error| error.to_string())?;
             partition.drain_orphaned(|_, _, _| {});
         }

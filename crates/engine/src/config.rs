@@ -43,6 +43,10 @@ pub struct Limits {
     pub messages: u64,
     /// Bytes they may hold.
     pub bytes: u64,
+    /// Messages that may wait in the journal alone, beyond what memory holds of their lanes; 0 for none.
+    pub backlog_messages: u64,
+    /// Messages that one sub-queue (a sender's of a tenant, in a lane) keeps in memory before further ones wait in the journal alone.
+    pub head_messages: usize,
     /// Receipts that may be awaited.
     pub receipts_awaited: u64,
     /// Submissions that may wait for the shard, otp and alerts apart from the others: so many of either.
@@ -64,6 +68,8 @@ impl Default for Limits {
         Self {
             messages: 1_000_000,
             bytes: 512 << 20,
+            backlog_messages: 20_000_000,
+            head_messages: 32_768,
             receipts_awaited: 2_000_000,
             intake_slots: 16_384,
             events: 100_000,

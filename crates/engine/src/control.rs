@@ -27,3 +27,20 @@ pub(crate) enum Control {
         answer: oneshot::Sender<EngineStats>,
     },
 }
+
+impl Control {
+    /// Answers a question for a message with what was found; whoever asked may have gone.
+    pub(crate) fn found(self, view: MessageView) {
+        if let Self::Find { answer, .. } = self {
+            let _ = answer.send(Some(view));
+        }
+    }
+
+    /// The message it is about, which must not be cold when it is served.
+    pub(crate) const fn message(&self) -> Option<MessageId> {
+        match self {
+            Self::Find { id, .. } | Self::Cancel { id, .. } => Some(*id),
+            Self::AcknowledgeInbound { .. } | Self::Stats { .. } => None,
+        }
+    }
+}

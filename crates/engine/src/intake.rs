@@ -241,6 +241,9 @@ impl Shared {
         reply: ReplyTo,
         now: Now,
     ) -> Result<(), (Reason, Checked, ReplyTo)> {
+        if self.is_backlog_full(checked.admit.group, checked.admit.lane) {
+            return Err((Reason::BacklogFull, checked, reply));
+        }
         let Ok(reservation) = self.scopes(checked.admit.lane).try_reserve(checked.cost) else {
             return Err((Reason::CreditsFull, checked, reply));
         };
@@ -306,13 +309,18 @@ impl Shared {
             let now = (self.config.clock)();
             match self.hand_over(checked, reply, now) {
                 Ok(()) => return Ok(()),
-                Err((Reason::CreditsFull, back, to)) => {
+                Err((reason @ (Reason::CreditsFull | Reason::BacklogFull), back, to)) => {
                     (checked, reply) = (back, to);
-                    let credits = self.scopes(checked.admit.lane).reserve(checked.cost);
+                    let scopes = if reason == Reason::BacklogFull {
+                        self.backlog_scope()
+                    } else {
+                        self.scopes(checked.admit.lane)
+                    };
+                    let credits = scopes.reserve(checked.cost);
                     tokio::select! {
                         // Taken to know that they are free, given back for the common path to take them with the slot: the two cannot
                         // be waited for together without holding one while the other is missing.
-                        taken = credits => drop(taken.map_err(|_| Refusal::of(Reason::CreditsFull))?),
+                        taken = credits => drop(taken.map_err(|_| Refusal::of(reason))?),
                         () = changed => {}
                     }
                 }

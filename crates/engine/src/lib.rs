@@ -20,6 +20,7 @@ mod inbound;
 mod intake;
 mod keys;
 mod metrics;
+mod reader;
 mod reply;
 mod shard;
 mod shared;

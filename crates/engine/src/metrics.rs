@@ -71,6 +71,9 @@ described! {
     LIVE = "hikyaku_live_messages", Gauge, [], "Messages that are not final.";
     INTAKE_OPEN = "hikyaku_intake_open", Gauge, [], "1 while the engine admits; 0 while it replays its journal, drains or has failed.";
     STARTED = "hikyaku_started_timestamp_seconds", Gauge, [], "When this process began, in seconds since 1970.";
+    BACKLOG = "hikyaku_backlog_messages", Gauge, [], "Messages of long queues that wait in the journal alone.";
+    BACKLOG_LIMIT = "hikyaku_backlog_messages_limit", Gauge, [], "Messages that may wait in the journal alone; beyond, submissions are refused.";
+    READ_AHEAD = "hikyaku_read_ahead_messages_total", Counter, [], "Messages read back from the journal because their turn came near.";
     CREDIT_MESSAGES = "hikyaku_credit_messages", Gauge, [], "Credits in use, in messages.";
     CREDIT_MESSAGES_LIMIT = "hikyaku_credit_messages_limit", Gauge, [], "Credits there are, in messages.";
     CREDIT_BYTES = "hikyaku_credit_bytes", Gauge, [], "Credits in use, in bytes.";
@@ -123,6 +126,8 @@ pub(crate) struct EngineMetrics {
     pub(crate) lane_age: [Gauge; 4],
     pub(crate) live: Gauge,
     pub(crate) intake_open: Gauge,
+    pub(crate) backlog: Gauge,
+    pub(crate) read_ahead: Counter,
     pub(crate) credit_messages: Gauge,
     pub(crate) credit_bytes: Gauge,
     pub(crate) awaited: Gauge,
@@ -209,6 +214,8 @@ impl EngineMetrics {
             lane_age: LANES.map(|at| gauge!(LANE_AGE, "lane" => lane(at))),
             live: gauge!(LIVE),
             intake_open: gauge!(INTAKE_OPEN),
+            backlog: gauge!(BACKLOG),
+            read_ahead: counter!(READ_AHEAD),
             credit_messages: gauge!(CREDIT_MESSAGES),
             credit_bytes: gauge!(CREDIT_BYTES),
             awaited: gauge!(AWAITED),
@@ -324,6 +331,7 @@ impl CarrierMetrics {
 fn set_what_never_changes(config: &EngineConfig) {
     let limits = &config.limits;
     gauge!(STARTED).set((config.clock)().wall_ms as f64 / 1e3);
+    gauge!(BACKLOG_LIMIT).set(limits.backlog_messages as f64);
     gauge!(CREDIT_MESSAGES_LIMIT).set(limits.messages as f64);
     gauge!(CREDIT_BYTES_LIMIT).set(limits.bytes as f64);
     gauge!(AWAITED_LIMIT).set(limits.receipts_awaited as f64);

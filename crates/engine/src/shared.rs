@@ -83,6 +83,8 @@ pub(crate) struct GroupGauge {
     pub(crate) waiting: [AtomicU64; 4],
     /// Messages on their way into each lane: admitted by intake, not yet in it.
     pub(crate) entering: [AtomicU64; 4],
+    /// Messages of each lane that lie cold, published by the cell every turn.
+    pub(crate) spilled: [AtomicU64; 4],
     /// What the bound carriers send in the time that an otp lane may hold ([`EngineConfig::otp_lane_ms`]).
     pub(crate) otp_limit: AtomicU64,
 }
@@ -91,6 +93,8 @@ pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
     pub(crate) engine_credits: Credits,
     pub(crate) lane_credits: [Credits; 4],
+    /// Places for cold messages; one of no bytes each.
+    pub(crate) backlog_credits: Credits,
     pub(crate) otp_limiters: HashMap<TenantId, OtpLimiter>,
     pub(crate) intake: IntakeRings,
     /// Told when the shard has taken something from the intake or the control ring, or has ended.
@@ -154,6 +158,7 @@ impl Shared {
             .map(|group| (group.id(), GroupGauge::new()));
         Ok(Arc::new(Self {
             engine_credits: credits(Scope::Engine, all)?,
+            backlog_credits: backlog_credits(limits.backlog_messages)?,
             lane_credits: [lane(0)?, lane(1)?, lane(2)?, lane(3)?],
             otp_limiters: otp_limiters(&config),
             intake: IntakeRings::new(limits.intake_slots, &flag),
@@ -194,6 +199,19 @@ impl Shared {
         CreditScopes::new(&[&self.lane_credits[lane.index()], &self.engine_credits])
     }
 
+    /// The scope of cold messages.
+    pub(crate) fn backlog_scope(&self) -> CreditScopes<'_> {
+        CreditScopes::new(&[&self.backlog_credits])
+    }
+
+    /// Whether a message for this lane would have to lie cold and there is no room left for that.
+    pub(crate) fn is_backlog_full(&self, group: RouteGroupId, lane: Lane) -> bool {
+        let spilled = self.groups.get(&group).map_or(0, |gauge| {
+            gauge.spilled[lane.index()].load(Ordering::Relaxed)
+        });
+        spilled > 0 && self.backlog_credits.available().messages == 0
+    }
+
     /// 64 random bits: a counter stepped by the golden ratio and mixed (SplitMix64), seeded by the operating system at start.
     pub(crate) fn random(&self) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15;
@@ -229,6 +247,7 @@ impl GroupGauge {
         Self {
             waiting: LANES.map(|_| AtomicU64::new(0)),
             entering: LANES.map(|_| AtomicU64::new(0)),
+            spilled: LANES.map(|_| AtomicU64::new(0)),
             otp_limit: AtomicU64::new(u64::MAX),
         }
     }
@@ -241,6 +260,19 @@ impl GroupGauge {
     pub(crate) fn entered(&self, lane: Lane) {
         self.entering[lane.index()].fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn backlog_credits(messages: u64) -> Result<Credits, LimitError> {
+    let limit = Amount {
+        // None at all is said by the limit itself: then nothing is ever spilled.
+        messages: u32::try_from(messages.max(1)).unwrap_or(u32::MAX),
+        bytes: queue::credits::MAX_BYTES,
+    };
+    Credits::new(Scope::Backlog, limit).map_err(|error| LimitError {
+        field: "backlog_messages",
+        value: messages,
+        allowed: error.to_string(),
+    })
 }
 
 fn otp_limiters(config: &EngineConfig) -> HashMap<TenantId, OtpLimiter> {

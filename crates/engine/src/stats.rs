@@ -67,4 +67,6 @@ pub struct EngineStats {
     pub live: u64,
     /// Receipts awaited.
     pub receipts_awaited: u64,
+    /// Live messages that wait in the journal alone.
+    pub backlog: u64,
 }

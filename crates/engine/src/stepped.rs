@@ -22,6 +22,7 @@ use message::Now;
 use crate::config::EngineConfig;
 use crate::handle::Handle;
 use crate::keys::KeyFiles;
+use crate::reader::ReadBy;
 use crate::shard::{self, EngineFailure, OpenError, Shard, ShardFailure};
 use crate::shared::{Life, Shared};
 
@@ -103,6 +104,7 @@ impl Stepped {
             Arc::clone(&shared),
             connectors,
             KeyFiles::None,
+            ReadBy::Asker,
             |recovery, wake, clock| {
                 let journal = recovery.start_stepped(wake, clock)?;
                 Ok((journal.appender(), journal))

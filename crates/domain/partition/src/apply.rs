@@ -54,8 +54,8 @@ pub struct ApplyError {
 }
 
 impl Partition {
-    /// Folds one record into the state. `position` is the record's place in the journal; it means nothing for a Written record, which lives
-    /// in a file of its own.
+    /// Folds one record into the state. `position` is where the record begins in the journal; it means nothing for a Written record, which
+    /// lives in a file of its own. The message that the record [`Record::moves`] must not be cold.
     ///
     /// # Errors
     /// When a field is out of range; the state is unchanged then.
@@ -140,7 +140,7 @@ impl Partition {
         Ok(Some(change))
     }
 
-    fn remember(
+    pub(crate) fn remember(
         &mut self,
         idempotency: record::Idempotency,
         message: MessageId,

@@ -15,12 +15,13 @@
 //! Nothing here reads a clock, a file or a socket; random bits arrive with the event. Lanes, permits, windows and sessions are not here:
 //! they are ephemeral and rebuilt.
 //!
-//! Limits: live messages are bounded by the intake credits and the awaited-receipts limit, finished messages that [`Partition::find`]
+//! Limits: live messages are bounded by the intake credits, the awaited-receipts limit and, those that lie cold, the limit of the backlog, finished messages that [`Partition::find`]
 //! still knows by [`Limits::finished`], idempotency keys by [`Limits::idempotency_keys`], early receipts by [`Limits::early_receipts`],
 //! unacknowledged inbound messages by [`Limits::inbound`].
 
 mod admission;
 mod apply;
+mod cold;
 mod deadlines;
 mod decide;
 mod effect;
@@ -38,6 +39,7 @@ mod recovery;
 mod state;
 
 pub use apply::{ApplyError, Change};
+pub use cold::Glance;
 pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, Timing};
 pub use entry::MessageView;
 pub use event::{Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport};

@@ -47,12 +47,18 @@ impl Partition {
         debug_assert!(written.is_ok() || attempt.is_none());
     }
 
-    /// Ids of all live messages, oldest first: the order in which they go back into their lanes.
+    /// Ids of all live messages that are not cold, oldest first: the order in which they go back into their lanes.
     #[must_use]
     pub fn live_ids(&self) -> Vec<MessageId> {
         let mut ids: Vec<_> = self.live.keys().copied().collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// Where a live message that is not cold was admitted: over all partitions together, messages are in order of admission by that.
+    #[must_use]
+    pub fn admitted_at(&self, id: MessageId) -> Option<u64> {
+        self.live.get(&id).map(|entry| entry.admitted_at)
     }
 
     /// What to do for a live message, after all records were applied.

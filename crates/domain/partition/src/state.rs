@@ -10,6 +10,7 @@ use message::{
 };
 use receipts::EarlyReceipts;
 
+use crate::cold::ColdTable;
 use crate::deadlines::Deadlines;
 use crate::effect::{Enqueue, Place};
 use crate::entry::{Entry, MessageView, Taken};
@@ -27,6 +28,8 @@ pub struct Partition {
     pub(crate) ids: IdSource,
     /// Boxed: the table is rebuilt at twice its size now and then, which must neither take long nor take much.
     pub(crate) live: HashMap<MessageId, Box<Entry>, IdBuildHasher>,
+    /// Live messages of which there is a row only.
+    pub(crate) cold: ColdTable,
     pub(crate) finished: FinishedMessages,
     pub(crate) deadlines: Deadlines,
     pub(crate) idempotency: IdempotencyKeys,
@@ -58,6 +61,7 @@ impl Partition {
             number,
             ids: IdSource::new(number),
             live: HashMap::default(),
+            cold: ColdTable::default(),
             finished: FinishedMessages::new(limits.finished),
             deadlines: Deadlines::default(),
             idempotency: IdempotencyKeys::new(limits.idempotency_keys),
@@ -69,7 +73,7 @@ impl Partition {
         }
     }
 
-    /// A message, live or lately finished.
+    /// A message, live or lately finished. A cold one is unknown here; see [`Self::cold_position`] and [`Self::glimpse`].
     #[must_use]
     pub fn find(&self, id: MessageId) -> Option<MessageView> {
         match self.live.get(&id) {
@@ -106,7 +110,7 @@ impl Partition {
     }
 
     /// The earliest deadline of a message, in milliseconds since the epoch: [`Self::take_due`] has something then at the latest. Early
-    /// receipts and inbound messages end without being named here; asking every second is enough for them.
+    /// receipts, inbound messages and cold messages end without being named here; asking every second is enough for them.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         self.deadlines.first_ms()
@@ -198,7 +202,8 @@ impl Partition {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            live: self.live.len(),
+            live: self.live.len() + self.cold.len(),
+            cold: self.cold.len(),
             finished: self.finished.len(),
             deadlines: self.deadlines.len(),
             idempotency_keys: self.idempotency.len(),
@@ -218,11 +223,13 @@ impl Partition {
 /// What a partition holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Live messages.
+    /// Live messages, cold ones included.
     pub live: usize,
+    /// Cold messages: those of which only a row is kept in memory.
+    pub cold: usize,
     /// Finished messages that can still be looked up.
     pub finished: usize,
-    /// Live messages with a deadline.
+    /// Live messages with a deadline of their own; those of cold ones are kept by the chunk.
     pub deadlines: usize,
     /// Idempotency keys that are in no file.
     pub idempotency_keys: usize,

@@ -9,9 +9,9 @@ use message::{
     ReceiptWanted, Rejection,
 };
 use partition::record::RECORD_VERSION;
-use partition::{Boot, Claim, Event, Matched, Partition, Record, Recovered};
+use partition::{Boot, Claim, Counts, Event, Matched, Partition, Record, Recovered};
 use proptest::prelude::*;
-use rig::{Rig, TENANT, carrier_id, derived, rejected, replay, submission};
+use rig::{Rig, TENANT, carrier_id, derived, rejected, replay, replay_cold, submission};
 
 /// The kind of Written records, whose file a power cut may empty.
 const WRITTEN: u8 = 18;
@@ -48,6 +48,15 @@ enum Step {
     ExpiredInLane {
         which: usize,
     },
+    /// The lane is long: what waits in it goes cold, all of it or one.
+    Cool {
+        which: usize,
+        all: bool,
+    },
+    /// The lane has read ahead.
+    Warm {
+        which: usize,
+    },
     Advance {
         ms: u64,
     },
@@ -68,6 +77,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => which.clone().prop_map(|which| Step::Cancel { which }),
         1 => which.prop_map(|which| Step::ExpiredInLane { which }),
         4 => prop_oneof![0_u64..600, 4_000_u64..12_000, 29_000_u64..70_000].prop_map(|ms| Step::Advance { ms }),
+    ]
+}
+
+/// Steps in which messages go cold and come back besides.
+fn cooling_step() -> impl Strategy<Value = Step> {
+    let which = 0_usize..1_000;
+    prop_oneof![
+        12 => step(),
+        4 => (which.clone(), any::<bool>()).prop_map(|(which, all)| Step::Cool { which, all }),
+        2 => which.prop_map(|which| Step::Warm { which }),
     ]
 }
 
@@ -111,9 +130,7 @@ fn run(rig: &mut Rig, step: Step) {
             rig.admit_with(submission, valid_ms, claim);
         }
         Step::Send { which, carrier } => {
-            if let Some(id) = pick(&queued, which) {
-                rig.send(id, CarrierId(carrier));
-            }
+            pick(&queued, which).map(|id| rig.send(id, CarrierId(carrier)));
         }
         Step::LostBeforeWrite { which } => {
             if let Some(id) = pick(&queued, which) {
@@ -142,9 +159,7 @@ fn run(rig: &mut Rig, step: Step) {
             }
         }
         Step::Cancel { which } => {
-            if let Some(id) = pick(&rig.ids, which) {
-                rig.decide(Event::Cancel { tenant: TENANT, id });
-            }
+            pick(&rig.ids, which).map(|id| rig.decide(Event::Cancel { tenant: TENANT, id }));
         }
         Step::ExpiredInLane { which } => {
             let expired = pick(&queued, which)
@@ -153,6 +168,14 @@ fn run(rig: &mut Rig, step: Step) {
                 rig.decide(Event::ExpiredInLane(id));
             }
         }
+        Step::Cool { which, all } => {
+            let one = pick(&queued, which);
+            let cooled = queued.into_iter().filter(|id| all || one == Some(*id));
+            cooled.for_each(|id| rig.cool(id));
+        }
+        Step::Warm { which } => pick(&rig.ids, which)
+            .into_iter()
+            .for_each(|id| rig.warm(id)),
         Step::Advance { ms } => rig.advance(ms),
     }
 }
@@ -160,7 +183,8 @@ fn run(rig: &mut Rig, step: Step) {
 /// The replayed partition is the live one, but for releases into a lane, which have no record: the claim is their proof.
 fn same_state(live: &Rig, replayed: &Partition) {
     for id in &live.ids {
-        let (mut is, mut was) = (replayed.find(*id), live.partition.find(*id));
+        let mut is = rig::find(replayed, &live.log, *id);
+        let mut was = rig::find(&live.partition, &live.log, *id);
         if let (Some(is), Some(was)) = (&mut is, &mut was)
             && (is.state, was.state) == (MessageState::Scheduled, MessageState::Queued)
         {
@@ -168,8 +192,24 @@ fn same_state(live: &Rig, replayed: &Partition) {
         }
         assert_eq!(is, was);
     }
-    assert_eq!(replayed.counts(), live.partition.counts());
-    assert_eq!(derived(replayed, &live.ids), live.indexes);
+    let (is, was) = (replayed.counts(), live.partition.counts());
+    assert_eq!(is.deadlines + is.cold, was.deadlines + was.cold);
+    let (cold, deadlines) = (was.cold, was.deadlines);
+    assert_eq!(
+        Counts {
+            cold,
+            deadlines,
+            ..is
+        },
+        was
+    );
+    // A cold message holds no credits; all else that is derived is the same whichever are cold.
+    let (mut is, mut was) = (derived(replayed, &live.ids), live.indexes.clone());
+    is.credits
+        .retain(|id| live.partition.cold_position(*id).is_none());
+    was.credits
+        .retain(|id| replayed.cold_position(*id).is_none());
+    assert_eq!(is, was);
     assert_eq!(replayed.oldest_position(), live.partition.oldest_position());
 }
 
@@ -288,6 +328,23 @@ proptest! {
             run(&mut rig, step);
             same_state(&rig, &replay(&rig.log));
         }
+    }
+
+    #[test]
+    fn cold_messages_are_the_same_messages_live_and_replayed(
+        steps in proptest::collection::vec(cooling_step(), 1..60),
+    ) {
+        let mut rig = Rig::new();
+        for step in steps {
+            run(&mut rig, step);
+            rig.check();
+            same_state(&rig, &replay(&rig.log));
+            same_state(&rig, &replay_cold(&rig.log));
+        }
+        rig.run_out();
+        rig.check();
+        same_state(&rig, &replay_cold(&rig.log));
+        prop_assert!(rig.indexes.credits.is_empty() && rig.lanes.is_empty());
     }
 
     #[test]

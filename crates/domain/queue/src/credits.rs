@@ -140,6 +140,8 @@ pub enum Scope {
     Tenant,
     /// One lane.
     Lane,
+    /// What waits beyond the memory's budget.
+    Backlog,
 }
 
 impl fmt::Display for Scope {
@@ -148,6 +150,7 @@ impl fmt::Display for Scope {
             Self::Engine => "engine",
             Self::Tenant => "tenant",
             Self::Lane => "lane",
+            Self::Backlog => "backlog",
         })
     }
 }

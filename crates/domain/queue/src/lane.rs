@@ -8,8 +8,12 @@
 //! whole sub-queue until a time. Skipped items are handed over, never dropped. A pop costs O(1), plus O(log p) for each
 //! of p parked things that falls due, plus O(1) for each item skipped for good.
 //!
+//! Items that are kept elsewhere stand in their sub-queue as names and are read back in order; see [`FairQueue::spill`].
+//!
 //! Limits: [`MAX_SUBQUEUES`] sub-queues a tenant; weights 1 to [`MAX_WEIGHT`]; items are bounded by the credits that
 //! whoever pushes must hold (see [`crate::credits`]). Memory of emptied sub-queues is reused or freed.
+
+mod spilled;
 
 use std::{
     cmp::Reverse,
@@ -18,6 +22,8 @@ use std::{
 };
 
 use crate::tenant::{End, Entry, Spares, Tenant};
+
+pub use spilled::{Held, Reading, Thirst};
 
 /// The most sub-queues that one tenant has in one lane; senders beyond that share some of them by hash.
 pub const MAX_SUBQUEUES: usize = 64;
@@ -77,6 +83,10 @@ pub struct FairQueue<T> {
     due: Vec<Parked<T>>,
     spares: Spares<T>,
     len: usize,
+    /// Names, those being read included.
+    spilled: usize,
+    /// Sub-queues with names that nobody reads yet, in the order in which they are looked at.
+    spilling: VecDeque<Reading>,
 }
 
 impl<T> FairQueue<T> {
@@ -96,6 +106,8 @@ impl<T> FairQueue<T> {
             due: Vec::new(),
             spares: Spares::new(),
             len: 0,
+            spilled: 0,
+            spilling: VecDeque::new(),
         }
     }
 
@@ -109,13 +121,13 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Items in the lane, parked ones included.
+    /// Items in the lane, parked and spilled ones included.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether the lane holds nothing, not even parked.
+    /// Whether the lane holds nothing, not even parked or spilled.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0

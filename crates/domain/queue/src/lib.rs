@@ -4,7 +4,8 @@
 //! it is durable, or it is refused ([`Full`]), or its caller waits ([`CreditWait`]). It takes a slot of a [`Ring`] and is
 //! pushed to the shard that owns it; a push into a reserved slot cannot fail. The shard puts it into a lane
 //! ([`FairQueue`]): round robin of tenants by weight, inside a tenant round robin of senders, admission order inside a
-//! sender. When a carrier grants a permit, [`LaneShare`] names the lane and the lane names the message. Its credits are
+//! sender. What a sub-queue holds beyond its memory budget is a run of names ([`Spilled`]) that are read back in order.
+//! When a carrier grants a permit, [`LaneShare`] names the lane and the lane names the message. Its credits are
 //! given back when it leaves the lanes for good.
 //!
 //! The crate is generic over what waits: it knows no message, no clock (`now_ns` is an argument) and no runtime (wakers
@@ -17,6 +18,7 @@
 pub mod credits;
 pub mod lane;
 pub mod ring;
+mod run;
 pub mod scopes;
 pub mod share;
 mod sync;
@@ -24,8 +26,9 @@ mod tenant;
 pub mod waiters;
 
 pub use credits::{Amount, Credits, Full, LimitOutOfRange, Retry, Scope};
-pub use lane::{Admitted, FairQueue, Popped, Verdict};
+pub use lane::{Admitted, FairQueue, Held, Popped, Reading, Thirst, Verdict};
 pub use ring::{Ring, RingFull, Sleep, SlotBatch, SlotCredit, WakeFlag};
+pub use run::Spilled;
 pub use scopes::{CreditScopes, Reservation};
 pub use share::{DEFAULT_WEIGHTS, LANES, LaneShare, ShareError};
 pub use waiters::{CreditWait, WaitRefusal};

@@ -10,8 +10,14 @@
 //!    ▲ emptied ◄────┘ ▲ unpark, not empty │
 //!    └────────────────┴───────────────────┘ unpark, emptied meanwhile
 //! ```
+//!
+//! A sub-queue that is emptied while it has names of spilled items (see [`crate::lane`]) is *Dry* instead of Free: it keeps its place, is
+//! nobody's turn, and is Ready again with the first item that is read back.
 
 use std::collections::VecDeque;
+
+use crate::lane::{Held, Thirst};
+use crate::run::{Run, Spilled};
 
 /// Sub-queues that several senders share.
 const SHARED: usize = 8;
@@ -56,6 +62,7 @@ enum State {
     Free,
     Ready,
     Parked,
+    Dry,
 }
 
 #[derive(Debug)]
@@ -63,6 +70,16 @@ struct SubQueue<T> {
     state: State,
     sender: u64,
     items: VecDeque<Entry<T>>,
+    /// What follows the items.
+    run: Run,
+    /// Names taken from the run whose items are being read.
+    reading: usize,
+}
+
+impl<T> SubQueue<T> {
+    fn has_spilled(&self) -> bool {
+        self.reading > 0 || !self.run.is_empty()
+    }
 }
 
 /// Which end of a sub-queue an item goes to.
@@ -111,17 +128,94 @@ impl<T> Tenant<T> {
 
     pub(crate) fn insert(&mut self, entry: Entry<T>, end: End, spares: &mut Spares<T>) {
         let place = self.place_of(entry.sender);
+        self.insert_at(place, entry, end, spares);
+    }
+
+    pub(crate) fn insert_at(
+        &mut self,
+        place: usize,
+        entry: Entry<T>,
+        end: End,
+        spares: &mut Spares<T>,
+    ) {
+        self.open(place, entry.sender, spares);
         let sub = &mut self.places[place];
-        if sub.state == State::Free {
+        if sub.state == State::Dry {
             sub.state = State::Ready;
-            sub.sender = entry.sender;
-            sub.items = spares.take();
-            self.in_use += 1;
             self.rotation.push_back(place);
         }
         match end {
             End::Back => sub.items.push_back(entry),
             End::Head => sub.items.push_front(entry),
+        }
+    }
+
+    /// Makes a free place that of a sender, with nothing in it.
+    fn open(&mut self, place: usize, sender: u64, spares: &mut Spares<T>) {
+        let sub = &mut self.places[place];
+        if sub.state == State::Free {
+            sub.state = State::Dry;
+            sub.sender = sender;
+            sub.items = spares.take();
+            self.in_use += 1;
+        }
+    }
+
+    /// How much the sub-queue of a sender holds.
+    pub(crate) fn held(&self, sender: u64) -> Held {
+        let Some(sub) = self.find_place(sender).map(|place| &self.places[place]) else {
+            return Held::default();
+        };
+        Held {
+            items: sub.items.len(),
+            spilled: sub.run.len() + sub.reading,
+        }
+    }
+
+    /// Appends a name; gives the sub-queue's place if it is its first that nobody reads.
+    pub(crate) fn spill(
+        &mut self,
+        sender: u64,
+        name: Spilled,
+        spares: &mut Spares<T>,
+    ) -> Option<usize> {
+        let place = self.place_of(sender);
+        self.open(place, sender, spares);
+        let run = &mut self.places[place].run;
+        let first = run.is_empty();
+        run.push(name);
+        first.then_some(place)
+    }
+
+    /// Whether a sub-queue has names that nobody reads yet.
+    pub(crate) fn has_run(&self, place: usize) -> bool {
+        !self.places[place].run.is_empty()
+    }
+
+    /// Takes the names that a sub-queue should read now; how many they are.
+    pub(crate) fn read(&mut self, place: usize, thirst: Thirst, names: &mut Vec<Spilled>) -> usize {
+        let sub = &mut self.places[place];
+        if sub.reading > 0 || sub.items.len() > thirst.below {
+            return 0;
+        }
+        let before = names.len();
+        names.extend(std::iter::from_fn(|| sub.run.pop()).take(thirst.batch));
+        sub.reading = names.len() - before;
+        sub.reading
+    }
+
+    /// One of the names being read was answered.
+    pub(crate) fn answered(&mut self, place: usize) {
+        let sub = &mut self.places[place];
+        debug_assert!(sub.reading > 0, "more answers than names");
+        sub.reading = sub.reading.saturating_sub(1);
+    }
+
+    /// Frees a sub-queue that waited for items that are not to come.
+    pub(crate) fn free_if_spent(&mut self, place: usize, spares: &mut Spares<T>) {
+        let sub = &self.places[place];
+        if sub.state == State::Dry && !sub.has_spilled() {
+            self.free(place, spares);
         }
     }
 
@@ -140,7 +234,7 @@ impl<T> Tenant<T> {
     pub(crate) fn skip_head(&mut self, spares: &mut Spares<T>) -> Option<Entry<T>> {
         let entry = self.remove_head(spares)?;
         let served = self.rotation.front().copied();
-        if served.is_some_and(|place| self.places[place].state == State::Free) {
+        if served.is_some_and(|place| self.places[place].state != State::Ready) {
             self.rotation.pop_front();
         }
         Some(entry)
@@ -156,7 +250,7 @@ impl<T> Tenant<T> {
     /// Brings a parked sub-queue back, at the end of the rotation.
     pub(crate) fn unpark(&mut self, place: usize, spares: &mut Spares<T>) {
         if self.places[place].items.is_empty() {
-            self.free(place, spares);
+            self.emptied(place, spares);
         } else {
             self.places[place].state = State::Ready;
             self.rotation.push_back(place);
@@ -181,7 +275,7 @@ impl<T> Tenant<T> {
             }
             if sub.state == State::Ready && sub.items.is_empty() {
                 self.rotation.retain(|ready| *ready != place);
-                self.free(place, spares);
+                self.emptied(place, spares);
             }
         }
     }
@@ -198,9 +292,18 @@ impl<T> Tenant<T> {
         let place = *self.rotation.front()?;
         let entry = self.places[place].items.pop_front()?;
         if self.places[place].items.is_empty() {
-            self.free(place, spares);
+            self.emptied(place, spares);
         }
         Some(entry)
+    }
+
+    /// A sub-queue has no items: it waits for those that it spilled, or is free.
+    fn emptied(&mut self, place: usize, spares: &mut Spares<T>) {
+        if self.places[place].has_spilled() {
+            self.places[place].state = State::Dry;
+        } else {
+            self.free(place, spares);
+        }
     }
 
     fn free(&mut self, place: usize, spares: &mut Spares<T>) {
@@ -217,8 +320,10 @@ impl<T> Tenant<T> {
         for (place, sub) in self.places.iter().enumerate().skip(SHARED) {
             match sub.state {
                 State::Free => vacant = vacant.or(Some(place)),
-                State::Ready | State::Parked if sub.sender == sender => return place,
-                State::Ready | State::Parked => {}
+                State::Ready | State::Parked | State::Dry if sub.sender == sender => {
+                    return place;
+                }
+                State::Ready | State::Parked | State::Dry => {}
             }
         }
         let shared = shared_place(sender);
@@ -236,12 +341,25 @@ impl<T> Tenant<T> {
         }
     }
 
+    /// Where [`Self::place_of`] would put an item of this sender, if something of that place is in use.
+    fn find_place(&self, sender: u64) -> Option<usize> {
+        let mut places = self.places.iter().enumerate().skip(SHARED);
+        let own = places.find(|(_, sub)| sub.state != State::Free && sub.sender == sender);
+        own.map(|(place, _)| place).or_else(|| {
+            let shared = shared_place(sender);
+            let sub = self.places.get(shared)?;
+            (sub.state != State::Free).then_some(shared)
+        })
+    }
+
     fn grow_to(&mut self, places: usize) {
         while self.places.len() < places {
             self.places.push(SubQueue {
                 state: State::Free,
                 sender: 0,
                 items: VecDeque::new(),
+                run: Run::default(),
+                reading: 0,
             });
         }
     }

@@ -364,6 +364,16 @@ impl Group {
         }
     }
 
+    /// What of a lane is not claimed yet.
+    pub(super) fn waiting(&self, lane: usize) -> &FairQueue<Work> {
+        &self.lanes[lane].waiting
+    }
+
+    /// As [`Self::waiting`], to spill and to read back.
+    pub(super) fn waiting_mut(&mut self, lane: usize) -> &mut FairQueue<Work> {
+        &mut self.lanes[lane].waiting
+    }
+
     pub(crate) fn depths(&self) -> [usize; 4] {
         [0, 1, 2, 3].map(|lane: usize| self.lanes[lane].len())
     }

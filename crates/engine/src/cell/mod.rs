@@ -18,6 +18,7 @@
 //! [`SWEEP_ABOVE`] by half of it; a turn by the number of batches, claims and expired messages it may handle, because an otp waits for the
 //! turn to end.
 
+mod backlog;
 mod carrier;
 mod claims;
 mod dispatch;
@@ -36,6 +37,7 @@ use message::{
 use partition::Enqueue;
 use routing::RouteTable;
 
+pub(crate) use backlog::{LaneReading, LaneThirst, Whereabouts, name_of};
 pub(crate) use carrier::{Carrier, CarrierSetup};
 use dispatch::Candidates;
 use group::Group;

@@ -150,7 +150,9 @@ impl Shard {
     fn release(&mut self, deferred: Deferred, now: Now) {
         match deferred {
             Deferred::Effect(effect) => self.carry_out(effect, now),
-            Deferred::Admitted(enqueue, received_ns) => self.enter_lane(*enqueue, received_ns, now),
+            Deferred::Admitted(enqueue, received_ns) => {
+                self.enter_lane_first(*enqueue, received_ns, now);
+            }
             Deferred::Reply(to, reply, received_ns, lane) => {
                 let waited_ns = now.mono_ns.saturating_sub(received_ns);
                 self.submit_to_admit[lane.index()].saturating_record(waited_ns / 1_000);

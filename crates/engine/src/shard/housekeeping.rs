@@ -119,6 +119,8 @@ impl Shard {
             .map(|partition| partition.counts().live)
             .sum();
         metrics.live.set(live as f64);
+        let backlog = self.shared.backlog_credits.in_use();
+        metrics.backlog.set(f64::from(backlog.messages));
         let credits = self.shared.engine_credits.in_use();
         metrics.credit_messages.set(f64::from(credits.messages));
         metrics.credit_bytes.set(credits.bytes as f64);
@@ -249,6 +251,7 @@ impl Shard {
                 .map(|partition| partition.counts().live as u64)
                 .sum(),
             receipts_awaited: self.evidence.awaited() as u64,
+            backlog: u64::from(self.shared.backlog_credits.in_use().messages),
         }
     }
 }

@@ -14,19 +14,22 @@
 //! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
 //! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events, [`DUE_PER_TURN`] deadlines each.
 
+mod backlog;
 mod deferred;
 mod evidence;
 mod housekeeping;
 mod keys;
 mod recover;
+mod replay;
 mod requests;
 mod run;
+mod written;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use connector::{ConnectorEvent, Dispatch, ReceiptHandle, Verdict};
+use connector::{ConnectorEvent, ReceiptHandle, Verdict};
 use hdrhistogram::Histogram;
 use journal::{Append, Appender, Position, WrittenLog};
 use message::{CarrierId, InboundMessage, MessageId, Now, stable_hash};
@@ -37,10 +40,11 @@ use partition::{
 };
 use queue::Amount;
 
-use crate::cell::{Cell, Wishes, WrittenFailed, WrittenSink};
+use crate::cell::{Cell, Wishes, WrittenFailed};
 use crate::control::Control;
 use crate::intake::IntakeItem;
 use crate::shared::{Life, Shared};
+use backlog::Backlog;
 use deferred::{Deferred, DeferredQueue};
 use evidence::Evidence;
 use housekeeping::Housekeeping;
@@ -48,6 +52,7 @@ use keys::Keys;
 pub use recover::OpenError;
 pub use run::EngineFailure;
 pub(crate) use run::{Next, run};
+use written::Sink;
 
 /// Most submissions taken in a turn. Small, because an otp that became first waits for the turn to end: a turn should stay well under a
 /// millisecond.
@@ -98,6 +103,9 @@ pub(crate) struct Shard {
     durable: Position,
     /// Whether the carriers have been told that the end begins.
     draining: bool,
+    backlog: Backlog,
+    /// When this run began, monotonic.
+    opened_ns: u64,
 }
 
 impl Shard {
@@ -109,11 +117,12 @@ impl Shard {
         self.journal.commit();
         self.release_durable(now);
         self.decide_followups(now)?;
+        let read = self.read_ahead(now)?;
         let sent = self.dispatch(now)?;
         self.grant_wishes(now)?;
         self.journal.commit();
         self.housekeeping(now)?;
-        Ok(busy || sent || self.deferred.has_durable(self.durable))
+        Ok(busy || read || sent || self.deferred.has_durable(self.durable))
     }
 
     /// Lets a partition decide, appends and applies its records, and sees to the effects. Returns the answer and the position that makes it valid.
@@ -155,14 +164,14 @@ impl Shard {
 
     /// Appends one record and folds it into its partition; its event is published when it is durable.
     fn record(&mut self, record: Record) -> Result<Position, ShardFailure> {
-        let position = self
+        let placed = self
             .journal
             .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
-            .map_err(|error| ShardFailure::Journal(error.to_string()))?
-            .end;
+            .map_err(|error| ShardFailure::Journal(error.to_string()))?;
+        let position = placed.end;
         let at = usize::from(record.partition());
         let change = self.partitions[at]
-            .apply(record, position.0)
+            .apply(record, placed.start.0)
             .map_err(|error| ShardFailure::Journal(error.to_string()))?;
         if let Some(change) = change {
             self.note_change(at, change, position);
@@ -450,51 +459,16 @@ impl Shard {
                 }
             }
         }
+        for (group, names) in self.cell.spilled() {
+            if let Some(gauge) = self.shared.groups.get(&group) {
+                for (gauge, names) in gauge.spilled.iter().zip(names) {
+                    gauge.store(names as u64, Ordering::Relaxed);
+                }
+            }
+        }
         let awaited = self.evidence.awaited() as u64;
         self.shared
             .receipts_awaited
             .store(awaited, Ordering::Relaxed);
-    }
-}
-
-/// Makes Written records of a batch: into the page cache first, then into the partitions.
-struct Sink<'a> {
-    partitions: &'a mut [Partition],
-    written: &'a mut WrittenLog,
-    deferred: &'a mut DeferredQueue,
-    position: Position,
-}
-
-impl WrittenSink for Sink<'_> {
-    fn written(
-        &mut self,
-        carrier: CarrierId,
-        batch: &[Dispatch],
-        now: Now,
-    ) -> Result<(), WrittenFailed> {
-        let record = |dispatch: &Dispatch| {
-            Record::Written(partition::record::Written {
-                segment: dispatch.segment.into(),
-                session: dispatch.session.0,
-                carrier: carrier.0,
-                at_ms: now.wall_ms,
-            })
-        };
-        for dispatch in batch {
-            let record = record(dispatch);
-            self.written
-                .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
-                .map_err(|_| WrittenFailed)?;
-        }
-        self.written.write_batch().map_err(|_| WrittenFailed)?;
-        for dispatch in batch {
-            let at = usize::from(dispatch.segment.message.partition());
-            if let Ok(Some(change)) = self.partitions[at].apply(record(dispatch), 0)
-                && let Some(view) = self.partitions[at].find(change.id)
-            {
-                self.deferred.event(self.position, &view, &change);
-            }
-        }
-        Ok(())
     }
 }

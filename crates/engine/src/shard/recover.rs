@@ -1,6 +1,7 @@
 //! From the journal back to a running shard.
 //!
-//! 1. Replay the journal: every record is applied, as it was when it was new.
+//! 1. Replay the journal: every record is applied, as it was when it was new. A message that entered a lane unclaimed is kept cold, however
+//!    short the lane: most records of a long journal are of such, and a row costs a tenth of an entry. Reading ahead brings them back.
 //! 2. Replay the Written log: attempts without an outcome that were handed to a session are Attempting again.
 //! 3. Rebuild what is derived: credits (overdrawn if need be), expectations, uncertain attempts.
 //! 4. Put what waits back into the lanes, oldest first, and decide an uncertain outcome for what may have been sent.
@@ -8,23 +9,22 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use journal::{
-    Appender, Clock, FileJournal, FrameRef, JournalConfig, Position, Recovery, Wake, WrittenConfig,
-    WrittenIn, WrittenLog,
-};
-use key_table::{KeyDirectory, KeyTables};
+use journal::{Appender, Clock, Position, Recovery, Wake};
+use key_table::KeyDirectory;
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
-use partition::record::RECORD_VERSION;
-use partition::{Boot, Derived, Partition, Record, Recovered};
+use partition::{Boot, Derived, Partition, Place, Recovered};
 use prost::Message as _;
 use queue::Amount;
 
+use super::backlog::Backlog;
 use super::housekeeping::Housekeeping;
 use super::keys::Keys;
+use super::replay::{Replay, open_written, replay_journal};
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
 use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
 use crate::keys::{Keeper, KeyDesk, KeyFiles};
+use crate::reader::{AdmittedSource, ReadBy, Reader};
 use crate::shared::{Life, Shared};
 
 /// The engine's own record: who wrote what follows.
@@ -67,6 +67,9 @@ pub enum OpenError {
     /// The thread that files idempotency keys could not be started.
     #[error("the thread that files idempotency keys could not be started: {0}")]
     Thread(std::io::Error),
+    /// The thread that reads records back could not be started.
+    #[error("the reader's thread could not be started: {0}")]
+    Reader(std::io::Error),
     /// The thread's runtime could not be made.
     #[error("the shard's runtime could not be made: {0}")]
     Runtime(std::io::Error),
@@ -76,7 +79,7 @@ pub enum OpenError {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Opened {
     #[prost(uint32, tag = "1")]
-    partitions: u32,
+    pub(super) partitions: u32,
     #[prost(message, repeated, tag = "2")]
     names: Vec<Name>,
 }
@@ -116,115 +119,6 @@ pub(super) fn opened_record(config: &EngineConfig) -> Opened {
     }
 }
 
-/// What replay leaves.
-struct Replay {
-    partitions: Vec<Partition>,
-    /// Files of idempotency keys: what they know need not be in memory.
-    key_files: KeyTables,
-    /// Messages whose present attempt was claimed before this boot of the machine.
-    claimed_before_boot: HashSet<MessageId, IdBuildHasher>,
-}
-
-impl Replay {
-    fn new(config: &EngineConfig, key_files: KeyTables) -> Self {
-        let limits = &config.limits;
-        Self {
-            partitions: (0..limits.partitions)
-                .map(|number| Partition::new(number, limits.partition.clone()))
-                .collect(),
-            key_files,
-            claimed_before_boot: HashSet::default(),
-        }
-    }
-
-    fn take(&mut self, record: journal::Record<'_>) -> Result<(), OpenError> {
-        let FrameRef {
-            kind,
-            version,
-            payload,
-            ..
-        } = record.frame;
-        let position = record.position.0;
-        let unreadable = |what: String| OpenError::Record { position, what };
-        if kind == OPENED_KIND {
-            let opened = Opened::decode(payload).map_err(|error| unreadable(error.to_string()))?;
-            return self.check_partitions(opened.partitions);
-        }
-        let mut decoded = Record::decode(kind, version, payload)
-            .map_err(|error| unreadable(error.to_string()))?;
-        if self.key_files.covers(position) {
-            match &mut decoded {
-                Record::Admitted(admitted) => admitted.idempotency = None,
-                Record::KeyKept(_) => return Ok(()),
-                Record::Claimed(_)
-                | Record::Written(_)
-                | Record::Outcome(_)
-                | Record::Receipt(_)
-                | Record::Final(_)
-                | Record::EarlyReceipt(_)
-                | Record::Inbound(_)
-                | Record::InboundDone(_) => {}
-            }
-        }
-        self.note_claim(&decoded, record.written_in);
-        let partition = self
-            .partitions
-            .get_mut(usize::from(decoded.partition()))
-            .ok_or_else(|| unreadable("it belongs to a partition that is not configured".into()))?;
-        partition
-            .apply(decoded, position)
-            .map_err(|error| unreadable(error.to_string()))?;
-        partition.drain_orphaned(|_, _, _| {});
-        Ok(())
-    }
-
-    fn check_partitions(&self, found: u32) -> Result<(), OpenError> {
-        let configured = self.partitions.len();
-        if found as usize == configured {
-            return Ok(());
-        }
-        Err(OpenError::Partitions {
-            found,
-            configured: u16::try_from(configured).unwrap_or(u16::MAX),
-        })
-    }
-
-    fn note_claim(&mut self, record: &Record, written_in: WrittenIn) {
-        let claimed = match record {
-            Record::Admitted(admitted) if admitted.claimed => {
-                partition::record::joined(admitted.id_high, admitted.id_low)
-            }
-            Record::Claimed(claimed) => claimed.segment.to_ref().map(|segment| segment.message),
-            Record::Outcome(outcome) if outcome.next_attempt != 0 => {
-                outcome.segment.to_ref().map(|segment| segment.message)
-            }
-            Record::Final(done) => {
-                if let Some(segment) = done.segment.to_ref() {
-                    self.claimed_before_boot.remove(&segment.message);
-                }
-                None
-            }
-            Record::Admitted(_)
-            | Record::Written(_)
-            | Record::Outcome(_)
-            | Record::Receipt(_)
-            | Record::EarlyReceipt(_)
-            | Record::Inbound(_)
-            | Record::InboundDone(_)
-            | Record::KeyKept(_) => None,
-        };
-        match (claimed, written_in) {
-            (Some(id), WrittenIn::EarlierBoot) => {
-                self.claimed_before_boot.insert(id);
-            }
-            (Some(id), WrittenIn::ThisBoot) => {
-                self.claimed_before_boot.remove(&id);
-            }
-            (None, _) => {}
-        }
-    }
-}
-
 impl Shard {
     /// Opens the data directory, replays it and makes everything ready. Returns the journal too: closing it is the last thing to do.
     ///
@@ -233,6 +127,7 @@ impl Shard {
         shared: Arc<Shared>,
         connectors: Vec<crate::cell::BoxedConnector>,
         key_files: KeyFiles,
+        read_by: ReadBy,
         start: impl FnOnce(Recovery, Wake, Clock) -> Result<(Appender, J), journal::OpenError>,
     ) -> Result<(Self, J), OpenError> {
         let now = (shared.config.clock)();
@@ -242,7 +137,11 @@ impl Shard {
             KeyFiles::None => None,
         };
         let known = key_directory.as_ref().map(KeyDirectory::tables);
-        let mut replay = Replay::new(config, known.unwrap_or_default());
+        let mut cell = Cell::new(&config.routes, carriers(config, connectors, now)?);
+        for tenant in &config.tenants {
+            cell.set_weight(tenant.id(), tenant.weight);
+        }
+        let mut replay = Replay::new(config, known.unwrap_or_default(), &mut cell)?;
         let recovery = replay_journal(&shared, &mut replay)?;
         let flag = Arc::clone(&shared.flag);
         let (appender, journal) = start(
@@ -251,13 +150,19 @@ impl Shard {
             Arc::new(config.clock),
         )?;
         let written = open_written(&shared, &mut replay)?;
-        let mut cell = Cell::new(&config.routes, carriers(config, connectors, now)?);
-        for tenant in &config.tenants {
-            cell.set_weight(tenant.id(), tenant.weight);
-        }
         let keys = start_keys(&shared, key_directory, appender.appended(), now)?;
+        let Replay {
+            partitions,
+            claimed_before_boot,
+            ..
+        } = replay;
+        let source = AdmittedSource::open(config)?;
+        let reader = Reader::start(source, read_by, Arc::clone(&shared.flag));
+        let reader = reader.map_err(OpenError::Reader)?;
         let mut shard = Self {
-            partitions: replay.partitions,
+            backlog: Backlog::new(reader),
+            opened_ns: now.mono_ns,
+            partitions,
             cell,
             journal: appender,
             written,
@@ -277,7 +182,7 @@ impl Shard {
             shared,
         };
         shard.housekeeping.opened_at = shard.append_opened()?;
-        shard.restore(&replay.claimed_before_boot, now)?;
+        shard.restore(&claimed_before_boot, now)?;
         for carrier in &mut shard.cell.carriers {
             carrier.refresh(now);
         }
@@ -304,7 +209,7 @@ impl Shard {
             {
                 partition.derived(id, &mut facts);
             }
-            live.extend(ids);
+            live.extend(ids.into_iter().map(|id| (partition.admitted_at(id), id)));
             for (carrier, id) in partition.settled_ids() {
                 self.evidence.note_settled(carrier, id);
             }
@@ -313,10 +218,18 @@ impl Shard {
         for fact in facts {
             self.restore_fact(fact);
         }
-        // Ids rise with time, so this is the order of admission over all partitions.
-        live.sort_unstable_by_key(|id| (id.made_at_ms(), *id));
+        // By position, so that this is the order of admission over all partitions.
+        live.sort_unstable();
         let count = live.len();
-        for id in live {
+        let cold: usize = self
+            .partitions
+            .iter()
+            .map(|partition| partition.counts().cold)
+            .sum();
+        for _ in 0..cold {
+            self.note_cold();
+        }
+        for (_, id) in live {
             let boot = if claimed_before_boot.contains(&id) {
                 Boot::New
             } else {
@@ -324,7 +237,7 @@ impl Shard {
             };
             self.restore_message(id, boot, now)?;
         }
-        tracing::info!(live = count, "journal replayed");
+        tracing::info!(live = count, cold, "journal replayed");
         Ok(())
     }
 
@@ -370,7 +283,11 @@ impl Shard {
         let at = usize::from(id.partition());
         match self.partitions[at].recovered(id, boot) {
             None | Some(Recovered::Waiting) => Ok(()),
-            Some(Recovered::Queued(enqueue)) => {
+            Some(Recovered::Queued(mut enqueue)) => {
+                if enqueue.claimed {
+                    // It had its turn, and what waits cold behind it has not.
+                    enqueue.place = Place::Front;
+                }
                 self.enter_lane(enqueue, 0, now);
                 self.decide_followups(now)
             }
@@ -414,53 +331,6 @@ fn start_keys(
     let keeper = Keeper::new(directory, limits.idempotency_keys, limits.keys_when_full);
     let desk = KeyDesk::start(keeper, now).map_err(OpenError::Thread)?;
     Ok(Keys::new(desk, shared.keys.publish(tables), sealed_to, now))
-}
-
-fn replay_journal(shared: &Arc<Shared>, replay: &mut Replay) -> Result<Recovery, OpenError> {
-    let config = JournalConfig {
-        file_max_bytes: shared.config.journal_file_max_bytes,
-        buffer_max_bytes: shared.config.journal_buffer_max_bytes,
-        ..JournalConfig::new(shared.config.dir.join("journal"))
-    };
-    let mut recovery = FileJournal::open_on(Arc::clone(&shared.config.storage), config)?;
-    let replayed = recovery
-        .replay(|record| replay.take(record))
-        .map_err(flatten)?;
-    if let Some(torn) = &replayed.torn {
-        tracing::warn!(file = %torn.file.display(), offset = torn.offset, bytes = torn.cut_bytes, "torn tail cut");
-    }
-    Ok(recovery)
-}
-
-fn open_written(shared: &Arc<Shared>, replay: &mut Replay) -> Result<WrittenLog, OpenError> {
-    let mut recovery = WrittenLog::open(
-        Arc::clone(&shared.config.storage),
-        WrittenConfig::new(shared.config.dir.join("written")),
-    )?;
-    recovery
-        .replay(|record| {
-            let position = record.position.0;
-            let unreadable = |what: String| OpenError::Record { position, what };
-            let FrameRef { kind, payload, .. } = record.frame;
-            let decoded = Record::decode(kind, RECORD_VERSION, payload)
-                .map_err(|error| unreadable(error.to_string()))?;
-            let at = usize::from(decoded.partition());
-            if let (Record::Written(written), Some(partition)) =
-                (decoded, replay.partitions.get_mut(at))
-            {
-                partition.recover_written(written);
-            }
-            Ok(())
-        })
-        .map_err(flatten)?;
-    Ok(recovery.start(Arc::new(shared.config.clock))?)
-}
-
-fn flatten(error: journal::ReplayError<OpenError>) -> OpenError {
-    match error {
-        journal::ReplayError::Log(error) => OpenError::Journal(error),
-        journal::ReplayError::Record { source, .. } => source,
-    }
 }
 
 fn carriers(

@@ -96,50 +96,61 @@ impl Shard {
         if self.journal.room_bytes() < DECISION_ROOM_BYTES {
             return Ok(false);
         }
+        if !self.may_ask() {
+            return Ok(false);
+        }
         let mut requests = std::mem::take(&mut self.requests);
         let taken = self.shared.control.drain(REQUESTS_PER_TURN, &mut requests);
         if taken > 0 {
             self.shared.ring_space.notify_waiters();
         }
         for request in requests.drain(..) {
-            match request {
-                Control::Find { tenant, id, answer } => {
-                    let view = self
-                        .partition_of(id)
-                        .and_then(|at| self.partitions[at].find(id));
-                    // Whoever asked may have gone; then nobody needs the answer.
-                    let _ = answer.send(view.filter(|view| view.tenant == tenant));
-                }
-                Control::Cancel { tenant, id, answer } => {
-                    let Some(at) = self.partition_of(id) else {
-                        let _ = answer.send(CancelVerdict::Unknown);
-                        continue;
-                    };
-                    let (verdict, position) = self.decide(at, Event::Cancel { tenant, id }, now)?;
-                    if let Answer::Cancel(verdict) = verdict {
-                        self.deferred
-                            .push(position, Deferred::Cancel(answer, verdict));
-                    }
-                }
-                Control::AcknowledgeInbound { id, answer } => {
-                    let Some(at) = self.partition_of(id) else {
-                        let _ = answer.send(false);
-                        continue;
-                    };
-                    let event = Event::InboundDone {
-                        id,
-                        acknowledged: true,
-                    };
-                    let (known, position) = self.decide(at, event, now)?;
-                    let done = Deferred::InboundDone(answer, id, known == Answer::Known(true));
-                    self.deferred.push(position, done);
-                }
-                Control::Stats { answer } => {
-                    let _ = answer.send(self.stats());
-                }
+            if let Some(request) = self.ask_if_cold(request) {
+                self.serve_request(request, now)?;
             }
         }
         self.requests = requests;
         Ok(taken == REQUESTS_PER_TURN)
+    }
+
+    /// Serves a request; a cold message is unknown here.
+    pub(super) fn serve_request(&mut self, request: Control, now: Now) -> Result<(), ShardFailure> {
+        match request {
+            Control::Find { tenant, id, answer } => {
+                let view = self
+                    .partition_of(id)
+                    .and_then(|at| self.partitions[at].find(id));
+                // Whoever asked may have gone; then nobody needs the answer.
+                let _ = answer.send(view.filter(|view| view.tenant == tenant));
+            }
+            Control::Cancel { tenant, id, answer } => {
+                let Some(at) = self.partition_of(id) else {
+                    let _ = answer.send(CancelVerdict::Unknown);
+                    return Ok(());
+                };
+                let (verdict, position) = self.decide(at, Event::Cancel { tenant, id }, now)?;
+                if let Answer::Cancel(verdict) = verdict {
+                    self.deferred
+                        .push(position, Deferred::Cancel(answer, verdict));
+                }
+            }
+            Control::AcknowledgeInbound { id, answer } => {
+                let Some(at) = self.partition_of(id) else {
+                    let _ = answer.send(false);
+                    return Ok(());
+                };
+                let event = Event::InboundDone {
+                    id,
+                    acknowledged: true,
+                };
+                let (known, position) = self.decide(at, event, now)?;
+                let done = Deferred::InboundDone(answer, id, known == Answer::Known(true));
+                self.deferred.push(position, done);
+            }
+            Control::Stats { answer } => {
+                let _ = answer.send(self.stats());
+            }
+        }
+        Ok(())
     }
 }

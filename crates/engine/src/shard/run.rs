@@ -10,6 +10,7 @@ use queue::Sleep;
 use super::{DECISION_ROOM_BYTES, OpenError, Shard, ShardFailure};
 use crate::config::ConnectorFactory;
 use crate::keys::KeyFiles;
+use crate::reader::ReadBy;
 use crate::shared::{Life, Shared};
 use crate::stepped::Held;
 
@@ -31,6 +32,7 @@ pub(crate) async fn run(
         shared,
         connectors,
         KeyFiles::OnDisk,
+        ReadBy::OwnThread,
         |recovery, wake, clock| {
             let journal = recovery.start(wake, clock)?;
             Ok((journal.appender(), journal))
@@ -123,6 +125,7 @@ impl Shard {
             (room_to_admit && !shared.intake.is_empty())
                 || (room_to_decide && !shared.control.is_empty())
                 || self.journal.durable() > self.durable
+                || (room_to_decide && self.backlog.is_busy())
         };
         if shared.flag.sleep_unless(work) == Sleep::WorkFound {
             return None;
@@ -148,6 +151,7 @@ impl Shard {
             && self.deferred.len() == 0
             && self.shared.intake.is_empty()
             && self.shared.control.is_empty()
+            && self.backlog.is_idle()
     }
 
     /// What it holds on to, but for the credits.

@@ -1,5 +1,6 @@
 //! An engine on a real journal with a connector that follows a script.
 
+#![allow(dead_code, reason = "each test binary uses a part of the rig")]
 #![expect(
     clippy::unwrap_used,
     reason = "a rig of tests: failing loudly is its job"
@@ -9,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -60,6 +61,8 @@ pub(crate) struct Script {
     pub(crate) seen: Arc<Mutex<Vec<Dispatch>>>,
     pub(crate) answers: Arc<Mutex<VecDeque<Answer>>>,
     pub(crate) acknowledged: Arc<AtomicU64>,
+    /// While set, the carrier takes nothing.
+    pub(crate) closed: Arc<AtomicBool>,
 }
 
 struct Scripted {
@@ -71,7 +74,7 @@ struct Scripted {
 
 impl Connector for Scripted {
     fn poll_slot(&mut self, _: Now) -> Option<Slot> {
-        (!self.drained).then_some(Slot {
+        (!self.drained && !self.script.closed.load(Ordering::SeqCst)).then_some(Slot {
             session: SessionNo(1),
             free: 64,
             free_otp: 1,

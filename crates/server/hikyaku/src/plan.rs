@@ -158,6 +158,8 @@ fn limits(config: &Config) -> Result<Limits, PlanError> {
     Ok(Limits {
         messages: given.messages,
         bytes: given.bytes,
+        head_messages: as_count(given.head_messages),
+        backlog_messages: given.backlog_messages,
         receipts_awaited: given.receipts_awaited,
         intake_slots: INTAKE_SLOTS,
         events: as_count(given.events_kept),

@@ -1,5 +1,12 @@
 //! Drives a partition as the engine does (decide, encode, decode, apply, carry out) and holds against it what its effects promise.
-#![allow(dead_code, reason = "each test binary uses a part of the rig")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of the rig"
+)]
+
+mod given;
+mod replayed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +14,16 @@ use message::{
     AttemptNo, CallerId, CarrierId, CarrierMessageId, Category, MessageId, MessageState, Now,
     Outcome, Reason, ReceiptState, RouteGroupId, SegmentRef, Submission, TenantId,
 };
-use partition::record::{RECORD_VERSION, Written};
+use partition::record::{RECORD_VERSION, Written, joined};
 use partition::{
-    Admit, Answer, Claim, Decision, Derived, Due, Effect, Enqueue, Event, IdempotencyKey, Matched,
+    Admit, Answer, Claim, Decision, Due, Effect, Enqueue, Event, IdempotencyKey, Matched,
     MessageView, OutcomeReport, Partition, ReceiptReport, Record, SubmittedKey,
 };
 
-mod given;
-
 use given::unknown;
-#[allow(unused_imports, reason = "every test binary uses a part of it")]
 pub(crate) use given::{carrier_id, limits, rejected, segment, submission};
+use replayed::admitted_at;
+pub(crate) use replayed::{derived, find, replay, replay_cold};
 
 pub(crate) const TENANT: TenantId = TenantId(7);
 /// Sends otp and alert once more, awaits evidence of the others.
@@ -90,6 +96,9 @@ impl Rig {
 
     /// Decides, applies and carries out.
     pub(crate) fn decide(&mut self, event: Event) -> Answer {
+        if let Event::Cancel { id, .. } = &event {
+            self.warm(*id);
+        }
         let mut decision = Decision::default();
         self.partition.decide(event, self.now, &mut decision);
         for record in decision.records.drain(..) {
@@ -207,6 +216,26 @@ impl Rig {
             self.lanes.insert(id, enqueue).is_none(),
             "{id} is in its lane already"
         );
+    }
+
+    /// Makes a message cold if it may be: its lane and its credits let go of it.
+    pub(crate) fn cool(&mut self, id: MessageId) {
+        if self.partition.cool(id).is_some() {
+            assert!(self.lanes.remove(&id).is_some(), "only what waits cools");
+            assert!(self.indexes.credits.remove(&id));
+        }
+    }
+
+    /// Makes a cold message warm again, as the engine does before anything is decided about it.
+    pub(crate) fn warm(&mut self, id: MessageId) {
+        let Some(position) = self.partition.cold_position(id) else {
+            return;
+        };
+        let record = admitted_at(&self.log, position);
+        let enqueue = self.partition.warm(record, position).expect("our own");
+        self.lanes.insert(id, enqueue.expect("it was cold"));
+        self.indexes.credits.insert(id);
+        assert_eq!(self.partition.cold_position(id), None);
     }
 
     pub(crate) fn admit_with(
@@ -342,6 +371,14 @@ impl Rig {
     /// Lets time pass and does what is due.
     pub(crate) fn advance(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
+        let mut due = Vec::new();
+        self.partition.take_cold_due(self.now, usize::MAX, &mut due);
+        for position in due {
+            let record = admitted_at(&self.log, position);
+            let id = joined(record.id_high, record.id_low).expect("our own");
+            assert!(record.expires_ms <= self.now.wall_ms, "expired early");
+            self.warm(id);
+        }
         for _ in 0..10_000 {
             match self.partition.take_due(self.now) {
                 Some(Due::Release(enqueue)) => self.enqueue(enqueue),
@@ -356,6 +393,9 @@ impl Rig {
 
     /// Lets time pass, sending nothing more, until every message is final.
     pub(crate) fn run_out(&mut self) {
+        for id in self.ids.clone() {
+            self.warm(id);
+        }
         for _ in 0..1_000 {
             if self.partition.counts().live == 0 {
                 return;
@@ -367,7 +407,7 @@ impl Rig {
     }
 
     pub(crate) fn view(&self, id: MessageId) -> MessageView {
-        self.partition.find(id).expect("known")
+        find(&self.partition, &self.log, id).expect("known")
     }
 
     pub(crate) fn state(&self, id: MessageId) -> MessageState {
@@ -384,7 +424,8 @@ impl Rig {
     pub(crate) fn check(&self) {
         let counts = self.partition.counts();
         assert_eq!(
-            counts.deadlines, counts.live,
+            counts.deadlines + counts.cold,
+            counts.live,
             "a live message without deadline"
         );
         assert_eq!(derived(&self.partition, &self.ids), self.indexes);
@@ -394,44 +435,4 @@ impl Rig {
             assert_eq!(view.attempt, enqueue.attempt);
         }
     }
-}
-
-/// The partition that the first `records` of a log make.
-pub(crate) fn replay(log: &[(u8, Vec<u8>)]) -> Partition {
-    let mut partition = Partition::new(3, limits());
-    for (position, (kind, octets)) in log.iter().enumerate() {
-        let record = Record::decode(*kind, RECORD_VERSION, octets).expect("our own");
-        partition.apply(record, position as u64).expect("our own");
-    }
-    partition.drain_orphaned(|_, _, _| {});
-    partition
-}
-
-/// The indexes that a partition's state implies.
-pub(crate) fn derived(partition: &Partition, ids: &[MessageId]) -> Indexes {
-    let mut indexes = Indexes::default();
-    for id in ids {
-        let mut facts = Vec::new();
-        partition.derived(*id, &mut facts);
-        for fact in facts {
-            match fact {
-                Derived::Expectation {
-                    carrier,
-                    id,
-                    segment,
-                } => {
-                    indexes.expectations.insert((carrier.0, id, segment));
-                }
-                Derived::Uncertain {
-                    carrier, segment, ..
-                } => {
-                    indexes.doubts.insert((carrier.0, segment));
-                }
-                Derived::Credits { .. } => {
-                    indexes.credits.insert(*id);
-                }
-            }
-        }
-    }
-    indexes
 }

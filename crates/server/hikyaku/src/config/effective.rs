@@ -110,6 +110,10 @@ pub(crate) struct Limits {
     pub(crate) messages: u64,
     /// Bytes of those, 64 KiB to 68,719,476,735.
     pub(crate) bytes: u64,
+    /// Messages that one queue (a sender's of a tenant, in a lane) keeps in memory, 16 to 1,048,576.
+    pub(crate) head_messages: u64,
+    /// Messages that wait on disk alone, 0 (none) to 134,217,727.
+    pub(crate) backlog_messages: u64,
     /// Messages whose receipt is awaited, 1 to 134,217,727.
     pub(crate) receipts_awaited: u64,
     /// Receipts that came before their message's answer, 1 to 134,217,727.

@@ -196,6 +196,16 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
     Limits {
         messages: number(&table.messages, default.messages, COUNTS),
         bytes: number(&table.bytes, default.bytes, 64 << 10..=BYTES_MAX),
+        head_messages: number(
+            &table.head_messages,
+            default.head_messages as u64,
+            16..=1 << 20,
+        ),
+        backlog_messages: number(
+            &table.backlog_messages,
+            default.backlog_messages,
+            0..=COUNT_MAX,
+        ),
         receipts_awaited: number(&table.receipts_awaited, default.receipts_awaited, COUNTS),
         early_receipts: number(&table.early_receipts, 262_144, COUNTS),
         idempotency_keys: number(&table.idempotency_keys, engine::IDEMPOTENCY_KEYS, COUNTS),

@@ -78,6 +78,8 @@ pub(super) struct JournalTable {
 pub(super) struct LimitsTable {
     pub(super) messages: Option<Spanned<u64>>,
     pub(super) bytes: Option<Spanned<u64>>,
+    pub(super) head_messages: Option<Spanned<u64>>,
+    pub(super) backlog_messages: Option<Spanned<u64>>,
     pub(super) receipts_awaited: Option<Spanned<u64>>,
     pub(super) early_receipts: Option<Spanned<u64>>,
     pub(super) idempotency_keys: Option<Spanned<u64>>,

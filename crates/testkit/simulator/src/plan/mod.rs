@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     tiers: Vec<Vec<usize>>,
     policy: Policy,
     journal_file_max_bytes: u64,
+    /// So few that ordinary loads go on in the journal, or so many that none does.
+    head_messages: usize,
 }
 
 impl Plan {
@@ -92,6 +94,7 @@ impl Plan {
             tiers,
             policy: policy(dice),
             journal_file_max_bytes: dice.pick(&[4 << 10, 16 << 10, 256 << 10]),
+            head_messages: dice.pick(&[16, 16, 64, 32_768]),
         }
     }
 
@@ -103,6 +106,8 @@ impl Plan {
             limits: Limits {
                 messages: 100_000,
                 bytes: 64 << 20,
+                backlog_messages: 100_000,
+                head_messages: self.head_messages,
                 receipts_awaited: 100_000,
                 intake_slots: 1_024,
                 events: 100_000,

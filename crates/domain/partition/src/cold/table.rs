@@ -1,0 +1,289 @@
+//! Messages that wait deep in a long sub-queue: not an entry each but a row.
+//!
+//! A *cold* message was admitted, is queued, and nothing else ever happened to it, so that its Admitted record is all there is to say of it.
+//! What is kept in memory is where that record begins, when the message expires, and its [`message::MessageId::ordinal`]: 20 octets.
+//! Who needs more reads the record and makes the message *warm* again.
+//!
+//! ```text
+//! chunks by first ordinal:  [ rows 0..512 ] [ rows ] [ rows ] ...      a row: ordinal 8 | position 8 | expiry 4
+//!                             earliest expiry, rows left                 one that left keeps its place until half of its chunk did
+//! ```
+//!
+//! Expiry costs a look at a number per chunk, not a timer per message; expiry is therefore found late by up to [`GRAIN_MS`], which is no
+//! matter, since what is warmed is held against its exact expiry before it is sent.
+//!
+//! Limits: [`CHUNK_ROWS`] rows a chunk; how many rows there are is bounded by whoever makes messages cold.
+
+use std::collections::BTreeMap;
+
+/// Rows in a chunk: 20 KiB.
+const CHUNK_ROWS: usize = 1024;
+
+/// Expiries are kept in seconds, rounded up.
+pub(crate) const GRAIN_MS: u64 = 1_000;
+
+/// The position of a row that left; no record begins there.
+const GONE: u64 = u64::MAX;
+
+/// An expiry that was handed out, or lies beyond what a row can say: whoever warms the message finds out.
+const NEVER: u32 = u32::MAX;
+
+/// The cold messages of a partition.
+#[derive(Debug, Default)]
+pub(crate) struct ColdTable {
+    chunks: BTreeMap<u64, Chunk>,
+    len: usize,
+}
+
+/// Columns rather than rows: a row of three fields would be padded to 24 octets, and a search touches ordinals only.
+#[derive(Debug, Default)]
+struct Chunk {
+    /// Rising.
+    ordinals: Vec<u64>,
+    positions: Vec<u64>,
+    expiries_s: Vec<u32>,
+    left: usize,
+    /// No row expires before this.
+    first_expiry_s: u32,
+}
+
+impl ColdTable {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a message whose record begins at `position`; one that is there already is moved to that position.
+    pub(crate) fn insert(&mut self, ordinal: u64, position: u64, expires_ms: u64) {
+        let expiry_s = u32::try_from(expires_ms.div_ceil(GRAIN_MS)).unwrap_or(NEVER);
+        let last = self
+            .chunks
+            .range_mut(..=ordinal)
+            .next_back()
+            .map(|(_, chunk)| chunk);
+        let Some(chunk) = last else {
+            return self.open(ordinal, position, expiry_s);
+        };
+        let at = match chunk.ordinals.binary_search(&ordinal) {
+            Ok(at) => {
+                if chunk.positions[at] == GONE {
+                    chunk.left += 1;
+                    self.len += 1;
+                }
+                chunk.positions[at] = position;
+                chunk.expiries_s[at] = expiry_s;
+                chunk.first_expiry_s = chunk.first_expiry_s.min(expiry_s);
+                return;
+            }
+            Err(at) => at,
+        };
+        if chunk.ordinals.len() < CHUNK_ROWS {
+            chunk.insert(at, (ordinal, position, expiry_s));
+            self.len += 1;
+        } else if at == CHUNK_ROWS {
+            self.open(ordinal, position, expiry_s);
+        } else {
+            let upper = chunk.split();
+            self.chunks.insert(upper.ordinals[0], upper);
+            self.insert(ordinal, position, expires_ms);
+        }
+    }
+
+    fn open(&mut self, ordinal: u64, position: u64, expiry_s: u32) {
+        let mut chunk = Chunk {
+            first_expiry_s: NEVER,
+            ..Chunk::default()
+        };
+        chunk.insert(0, (ordinal, position, expiry_s));
+        self.chunks.insert(ordinal, chunk);
+        self.len += 1;
+    }
+
+    /// Where the record of a cold message begins.
+    pub(crate) fn find(&self, ordinal: u64) -> Option<u64> {
+        let (_, chunk) = self.chunks.range(..=ordinal).next_back()?;
+        let at = chunk.ordinals.binary_search(&ordinal).ok()?;
+        Some(chunk.positions[at]).filter(|position| *position != GONE)
+    }
+
+    /// Takes a message out; gives where its record begins.
+    pub(crate) fn remove(&mut self, ordinal: u64) -> Option<u64> {
+        let (first, chunk) = self.chunks.range_mut(..=ordinal).next_back()?;
+        let at = chunk.ordinals.binary_search(&ordinal).ok()?;
+        let position = std::mem::replace(&mut chunk.positions[at], GONE);
+        if position == GONE {
+            return None;
+        }
+        self.len -= 1;
+        chunk.left -= 1;
+        let first = *first;
+        if chunk.left == 0 {
+            self.chunks.remove(&first);
+        } else if chunk.left * 2 <= chunk.ordinals.len() {
+            // The chunk keeps its key, which is below all that is left in it.
+            chunk.compact();
+        }
+        Some(position)
+    }
+
+    /// Hands out messages whose time is over, at most `max`, each once: ordinal and position.
+    pub(crate) fn take_due(&mut self, now_ms: u64, max: usize, due: &mut Vec<(u64, u64)>) {
+        let now_s = u32::try_from(now_ms / GRAIN_MS).unwrap_or(NEVER - 1);
+        let end = due.len() + max;
+        let chunks = self.chunks.values_mut();
+        for chunk in chunks.filter(|chunk| chunk.first_expiry_s <= now_s) {
+            chunk.take_due(now_s, end, due);
+            if due.len() >= end {
+                return;
+            }
+        }
+    }
+}
+
+impl Chunk {
+    fn insert(&mut self, at: usize, (ordinal, position, expiry_s): (u64, u64, u32)) {
+        self.ordinals.insert(at, ordinal);
+        self.positions.insert(at, position);
+        self.expiries_s.insert(at, expiry_s);
+        self.left += 1;
+        self.first_expiry_s = self.first_expiry_s.min(expiry_s);
+    }
+
+    /// Takes the upper half off, into a chunk of its own.
+    fn split(&mut self) -> Self {
+        let at = self.ordinals.len() / 2;
+        let positions = self.positions.split_off(at);
+        let left = positions.iter().filter(|at| **at != GONE).count();
+        self.left -= left;
+        Self {
+            ordinals: self.ordinals.split_off(at),
+            positions,
+            expiries_s: self.expiries_s.split_off(at),
+            left,
+            first_expiry_s: self.first_expiry_s,
+        }
+    }
+
+    /// Drops the rows that left, and the memory they took.
+    fn compact(&mut self) {
+        let mut rows = Self {
+            ordinals: Vec::with_capacity(self.left),
+            positions: Vec::with_capacity(self.left),
+            expiries_s: Vec::with_capacity(self.left),
+            left: 0,
+            first_expiry_s: NEVER,
+        };
+        for at in 0..self.ordinals.len() {
+            if self.positions[at] != GONE {
+                let row = (self.ordinals[at], self.positions[at], self.expiries_s[at]);
+                rows.insert(rows.ordinals.len(), row);
+            }
+        }
+        *self = rows;
+    }
+
+    fn take_due(&mut self, now_s: u32, end: usize, due: &mut Vec<(u64, u64)>) {
+        let mut first_expiry_s = NEVER;
+        for at in 0..self.ordinals.len() {
+            let expiry_s = &mut self.expiries_s[at];
+            if self.positions[at] == GONE {
+                continue;
+            }
+            if *expiry_s <= now_s && due.len() < end {
+                *expiry_s = NEVER;
+                due.push((self.ordinals[at], self.positions[at]));
+            }
+            first_expiry_s = first_expiry_s.min(*expiry_s);
+        }
+        self.first_expiry_s = first_expiry_s;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Insert { ordinal: u64, expires_s: u64 },
+        Rise { count: u64, expires_s: u64 },
+        Remove { which: usize },
+        RemoveMany { from: usize, count: usize },
+        Due { now_s: u64, max: usize },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let expires_s = 1..100_u64;
+        prop_oneof![
+            3 => (0..200_000_u64, expires_s.clone())
+                .prop_map(|(ordinal, expires_s)| Step::Insert { ordinal, expires_s }),
+            3 => (1..900_u64, expires_s).prop_map(|(count, expires_s)| Step::Rise { count, expires_s }),
+            3 => any::<usize>().prop_map(|which| Step::Remove { which }),
+            2 => (any::<usize>(), 1..2_000_usize)
+                .prop_map(|(from, count)| Step::RemoveMany { from, count }),
+            1 => (0..100_u64, 1..500_usize).prop_map(|(now_s, max)| Step::Due { now_s, max }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn rows_are_those_of_an_ordered_map(script in proptest::collection::vec(step(), 1..60)) {
+            let mut table = ColdTable::default();
+            let mut model: BTreeMap<u64, (u64, Option<u64>)> = BTreeMap::new();
+            let mut position = 0;
+            let mut put = |table: &mut ColdTable, model: &mut BTreeMap<_, _>, ordinal, expires_s: u64| {
+                position += 100;
+                table.insert(ordinal, position, expires_s * 1_000 - 1);
+                model.insert(ordinal, (position, Some(expires_s)));
+            };
+            for step in script {
+                match step {
+                    Step::Insert { ordinal, expires_s } => put(&mut table, &mut model, ordinal, expires_s),
+                    Step::Rise { count, expires_s } => {
+                        let above = model.last_key_value().map_or(0, |(last, _)| *last);
+                        for nth in 1..=count {
+                            put(&mut table, &mut model, above + 3 * nth, expires_s);
+                        }
+                    }
+                    Step::Remove { which } => {
+                        let known = model.keys().nth(which % model.len().max(1)).copied();
+                        if let Some(ordinal) = known {
+                            let (at, _) = model.remove(&ordinal).unwrap();
+                            prop_assert_eq!(table.remove(ordinal), Some(at));
+                            prop_assert_eq!(table.remove(ordinal), None);
+                        }
+                    }
+                    Step::RemoveMany { from, count } => {
+                        let from = from % model.len().max(1);
+                        let some: Vec<_> = model.keys().skip(from).take(count).copied().collect();
+                        for ordinal in some {
+                            let (at, _) = model.remove(&ordinal).unwrap();
+                            prop_assert_eq!(table.remove(ordinal), Some(at));
+                        }
+                    }
+                    Step::Due { now_s, max } => {
+                        let mut due = Vec::new();
+                        table.take_due(now_s * 1_000, max, &mut due);
+                        let expired = model.values().filter(|(_, at)| at.is_some_and(|at| at <= now_s));
+                        prop_assert_eq!(due.len(), expired.count().min(max));
+                        for (ordinal, at) in due {
+                            let (position, expiry) = model.get_mut(&ordinal).unwrap();
+                            prop_assert_eq!(at, *position);
+                            prop_assert!(expiry.take().unwrap() <= now_s, "handed out early, or twice");
+                        }
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+            for (ordinal, (position, _)) in &model {
+                prop_assert_eq!(table.find(*ordinal), Some(*position));
+                prop_assert_eq!(table.find(*ordinal + 1).is_some(), model.contains_key(&(*ordinal + 1)));
+            }
+            let rows: usize = table.chunks.values().map(|chunk| chunk.ordinals.len()).sum();
+            prop_assert!(rows <= 2 * model.len() + 1, "rows that left keep {rows} rows for {}", model.len());
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Reads Admitted records of cold messages back from the journal, beside the shard.
+//!
+//! ```text
+//! shard ──ask──► questions (urgent before others) ──► reader's thread: fetch, check, decode ──► answers ──► shard's next turn
+//! ```
+//!
+//! A thread of its own, because a page that is not in the cache takes milliseconds and an otp must not wait for it; it decodes too, so that
+//! the shard only puts the message where it belongs. Answers to questions of one kind come in the order of the questions.
+//!
+//! Limits: [`ANSWERS_MAX`] questions that are not answered and taken, kept by whoever asks ([`Reader::room`]).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_queue::ArrayQueue;
+use journal::{FrameRef, LogContents, LogReader, Position, RecordFetcher};
+use partition::Record;
+use partition::record::Admitted;
+use queue::WakeFlag;
+
+use crate::config::EngineConfig;
+
+/// Most questions under way.
+pub(crate) const ANSWERS_MAX: usize = 1_024;
+
+/// Who goes first at the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Somebody waits for the answer.
+    Urgent,
+    /// It is read ahead.
+    Ahead,
+}
+
+/// Why a record that must be there could not be read: the journal is damaged, or we are wrong about it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("an Admitted record at position {position} cannot be read back: {what}")]
+pub(crate) struct ReadFailed {
+    position: u64,
+    what: String,
+}
+
+/// What was asked, and the records in the order of their positions.
+#[derive(Debug)]
+pub(crate) struct Answer<P> {
+    pub(crate) purpose: P,
+    pub(crate) records: Result<Vec<(u64, Admitted)>, ReadFailed>,
+}
+
+#[derive(Debug)]
+struct Question<P> {
+    purpose: P,
+    positions: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct Questions<P> {
+    urgent: VecDeque<Question<P>>,
+    ahead: VecDeque<Question<P>>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Desk<P> {
+    questions: Mutex<Questions<P>>,
+    asked: Condvar,
+    answers: ArrayQueue<Answer<P>>,
+    flag: Arc<WakeFlag>,
+}
+
+/// The shard's end. Dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct Reader<P> {
+    desk: Arc<Desk<P>>,
+    /// Questions asked whose answers were not taken.
+    under_way: usize,
+    thread: Option<JoinHandle<()>>,
+    /// What it reads from itself, without a thread.
+    own: Option<AdmittedSource>,
+}
+
+/// Who does the reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadBy {
+    /// A thread beside the shard.
+    OwnThread,
+    /// Whoever asks, at once: where time is virtual and there are no threads.
+    Asker,
+}
+
+/// Fetches and decodes one record after the other.
+#[derive(Debug)]
+pub(crate) struct AdmittedSource {
+    fetcher: RecordFetcher,
+}
+
+impl AdmittedSource {
+    /// A source of the journal's records; they may be read before the journal is opened.
+    pub(crate) fn open(config: &EngineConfig) -> Result<Self, journal::OpenError> {
+        let dir = config.dir.join("journal");
+        let reader = LogReader::open(Arc::clone(&config.storage), dir, LogContents::Journal)?;
+        Ok(Self {
+            fetcher: reader.fetcher(),
+        })
+    }
+
+    /// The Admitted record that begins at `position`.
+    pub(crate) fn fetch(&mut self, position: u64) -> Result<Admitted, ReadFailed> {
+        let failed = |what: String| ReadFailed { position, what };
+        let record = self.fetcher.fetch(Position(position));
+        let FrameRef {
+            kind,
+            version,
+            payload,
+            ..
+        } = record.map_err(|error| failed(error.to_string()))?.frame;
+        match Record::decode(kind, version, payload) {
+            Ok(Record::Admitted(record)) => Ok(*record),
+            Ok(other) => Err(failed(format!("record kind {} is there", other.kind()))),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
+    /// A reader of `source`; the thread is started where there is to be one.
+    pub(crate) fn start(
+        source: AdmittedSource,
+        read_by: ReadBy,
+        flag: Arc<WakeFlag>,
+    ) -> std::io::Result<Self> {
+        let desk = Arc::new(Desk::new(flag));
+        let (thread, own) = match read_by {
+            ReadBy::OwnThread => {
+                let served = Arc::clone(&desk);
+                let thread = std::thread::Builder::new()
+                    .name("reader-0".into())
+                    .spawn(move || served.serve(source))?;
+                (Some(thread), None)
+            }
+            ReadBy::Asker => (None, Some(source)),
+        };
+        Ok(Self {
+            desk,
+            under_way: 0,
+            thread,
+            own,
+        })
+    }
+
+    /// How many more questions may be asked.
+    pub(crate) const fn room(&self) -> usize {
+        ANSWERS_MAX - self.under_way
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.under_way == 0
+    }
+
+    /// Whether an answer waits to be taken.
+    pub(crate) fn has_answer(&self) -> bool {
+        !self.desk.answers.is_empty()
+    }
+
+    /// Asks for the records at these positions.
+    pub(crate) fn ask(&mut self, urgency: Urgency, purpose: P, positions: Vec<u64>) {
+        debug_assert!(self.room() > 0, "whoever asks looks for room first");
+        self.under_way += 1;
+        let question = Question { purpose, positions };
+        if let Some(source) = &mut self.own {
+            self.desk.answer(question, source);
+            return;
+        }
+        let mut questions = self.desk.questions();
+        match urgency {
+            Urgency::Urgent => questions.urgent.push_back(question),
+            Urgency::Ahead => questions.ahead.push_back(question),
+        }
+        drop(questions);
+        self.desk.asked.notify_one();
+    }
+
+    pub(crate) fn take_answer(&mut self) -> Option<Answer<P>> {
+        let answer = self.desk.answers.pop()?;
+        self.under_way -= 1;
+        Some(answer)
+    }
+}
+
+impl<P> Drop for Reader<P> {
+    fn drop(&mut self) {
+        self.desk.questions().closed = true;
+        self.desk.asked.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the reader's thread panicked; this is a defect, please report it");
+        }
+    }
+}
+
+impl<P> Desk<P> {
+    fn new(flag: Arc<WakeFlag>) -> Self {
+        Self {
+            questions: Mutex::new(Questions {
+                urgent: VecDeque::new(),
+                ahead: VecDeque::new(),
+                closed: false,
+            }),
+            asked: Condvar::new(),
+            answers: ArrayQueue::new(ANSWERS_MAX),
+            flag,
+        }
+    }
+
+    fn questions(&self) -> MutexGuard<'_, Questions<P>> {
+        // Nothing that can panic runs under the lock.
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self, mut source: AdmittedSource) {
+        while let Some(question) = self.next_question() {
+            self.answer(question, &mut source);
+        }
+    }
+
+    /// Waits for a question; `None` when nobody will ask any more.
+    fn next_question(&self) -> Option<Question<P>> {
+        let mut questions = self.questions();
+        loop {
+            if questions.closed {
+                return None;
+            }
+            let next = questions.urgent.pop_front();
+            if let Some(question) = next.or_else(|| questions.ahead.pop_front()) {
+                return Some(question);
+            }
+            questions = self
+                .asked
+                .wait(questions)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn answer(&self, question: Question<P>, source: &mut AdmittedSource) {
+        let Question { purpose, positions } = question;
+        let records = positions
+            .into_iter()
+            .map(|position| Ok((position, source.fetch(position)?)))
+            .collect();
+        let kept = self.answers.push(Answer { purpose, records });
+        debug_assert!(kept.is_ok(), "there is a place for each question");
+        self.flag.notify();
+    }
+}

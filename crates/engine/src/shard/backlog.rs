@@ -1,0 +1,394 @@
+//! Messages beyond the memory budget: into the journal's keeping when they enter a long sub-queue, and back when their turn comes near.
+//!
+//! ```text
+//! admitted, durable ──► sub-queue short ──► lane
+//!                  └──► sub-queue long ───► cold: a row in the partition, a name in the lane, credits given back
+//!                                              │ its turn comes near          ▲
+//!                                              ▼                              │ the reader's thread
+//!                         lane ◄── warm ◄── answers ◄──────── questions ──────┘
+//! ```
+//!
+//! What is asked about a single cold message (find, cancel), and what expires, goes the same way: the record is read first, then the
+//! request is served as for any other message.
+//!
+//! Limits: a sub-queue keeps [`crate::Limits::head_messages`] in memory, and a sixteenth of that while more than half of the credits are in
+//! use; a turn warms at most [`WARMED_PER_TURN`] messages; at most [`AHEAD_MAX`] batches are read ahead; cold messages are bounded by
+//! [`crate::Limits::backlog_messages`].
+
+use journal::Append as _;
+use message::{MessageId, Now};
+use partition::record::{Admitted, joined};
+use partition::{ApplyError, Enqueue, Event};
+use queue::{Amount, Spilled, Thirst};
+
+use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
+use crate::cell::{LaneReading, LaneThirst, Whereabouts, name_of};
+use crate::control::Control;
+use crate::reader::{Answer, ReadFailed, Reader, Urgency};
+
+/// Most messages warmed in a turn: an otp waits for the turn to end.
+const WARMED_PER_TURN: usize = 64;
+/// Messages read ahead at once.
+const BATCH: usize = 512;
+/// Batches under way.
+const AHEAD_MAX: usize = 16;
+/// A sub-queue keeps at least so many, or permits would wait for the disk.
+const HEAD_MIN: usize = 16;
+/// By how much heads shrink when more than half of the credits are in use.
+const PRESSED: usize = 16;
+/// How often expiries of cold messages are looked for.
+const EXPIRY_EVERY_NS: u64 = 1_000_000_000;
+/// Most expired messages read at once.
+const EXPIRED_BATCH: usize = 1_024;
+
+/// What a record is read for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// Its turn comes near.
+    Ahead(LaneReading),
+    /// Its time is over.
+    Expired,
+    /// Somebody asks about it.
+    Asked(Control),
+}
+
+/// Records that were read, from last to first, and what for.
+type Warming = (Purpose, Vec<(u64, Admitted)>);
+
+/// What of the backlog is on its way back.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    reader: Reader<Purpose>,
+    /// An answer that one turn could not finish.
+    warming: Option<Warming>,
+    ahead: usize,
+    /// Whether a batch of expired messages is under way.
+    expiring: bool,
+    expiry_looked_ns: u64,
+    names: Vec<Spilled>,
+}
+
+impl Backlog {
+    pub(super) fn new(reader: Reader<Purpose>) -> Self {
+        Self {
+            reader,
+            warming: None,
+            ahead: 0,
+            expiring: false,
+            expiry_looked_ns: 0,
+            names: Vec::new(),
+        }
+    }
+
+    /// Whether another turn has something to do at once.
+    pub(super) fn is_busy(&self) -> bool {
+        self.warming.is_some() || self.reader.has_answer()
+    }
+
+    /// Whether nobody waits for a record.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.warming.is_none() && self.reader.is_idle()
+    }
+}
+
+impl From<ReadFailed> for ShardFailure {
+    fn from(failed: ReadFailed) -> Self {
+        Self::Journal(failed.to_string())
+    }
+}
+
+fn unreadable(error: ApplyError) -> ShardFailure {
+    ShardFailure::Journal(error.to_string())
+}
+
+impl Shard {
+    /// Puts a message that was just admitted into its lane, or makes it cold when its sub-queue is long.
+    pub(super) fn enter_lane_first(&mut self, enqueue: Enqueue, admitted_ns: u64, now: Now) {
+        let at = Whereabouts::of(&enqueue);
+        if self.is_long(at) && self.spill(&enqueue, at) {
+            return;
+        }
+        self.enter_lane(enqueue, admitted_ns, now);
+    }
+
+    /// Whether a message would deepen a sub-queue that is as deep as memory should hold, or follow others to the disk.
+    fn is_long(&self, at: Whereabouts) -> bool {
+        if self.shared.config.limits.backlog_messages == 0 {
+            return false;
+        }
+        let held = self.cell.held(at);
+        held.spilled > 0 || held.items >= self.head_messages()
+    }
+
+    fn spill(&mut self, enqueue: &Enqueue, at: Whereabouts) -> bool {
+        let partition = &mut self.partitions[usize::from(enqueue.id.partition())];
+        let Some(ordinal) = partition.cool(enqueue.id) else {
+            // It was claimed with its admission, or something was decided about it on its way here.
+            return false;
+        };
+        let known = self
+            .cell
+            .spill(at, name_of(enqueue.id.partition(), ordinal));
+        debug_assert!(known, "a lane that holds something is known");
+        let held = Amount::one(u64::from(enqueue.cost_bytes));
+        self.shared.scopes(at.lane).release(held);
+        self.note_cold();
+        true
+    }
+
+    /// Counts a message that lies cold from now on.
+    pub(super) fn note_cold(&self) {
+        let cold = self.shared.backlog_scope().overdraw(Amount::one(0));
+        let _held_by_the_message = cold.into_held();
+    }
+
+    /// How many messages a sub-queue may have in memory now.
+    fn head_messages(&self) -> usize {
+        let limits = &self.shared.config.limits;
+        let credits = &self.shared.engine_credits;
+        let (used, limit) = (credits.in_use(), credits.limit());
+        let pressed = used.messages > limit.messages / 2 || used.bytes > limit.bytes / 2;
+        let head = limits.head_messages / if pressed { PRESSED } else { 1 };
+        head.max(HEAD_MIN)
+    }
+
+    /// Takes what was read, and asks for what comes next. `true` when another turn has something to do at once.
+    pub(super) fn read_ahead(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        self.warm_answers(now)?;
+        self.ask_ahead();
+        self.ask_expired(now);
+        Ok(self.backlog.is_busy())
+    }
+
+    /// How much each lane reads back. That takes credits which intake could have had, so no more than fills half a head; and once a lane
+    /// has used up its own, it reads only what it would stand still without, or an otp would be refused for bulk that was read too early.
+    fn thirsts(&self) -> [LaneThirst; 4] {
+        let half = self.head_messages() / 2;
+        std::array::from_fn(|lane| {
+            let left = self.shared.lane_credits[lane].available();
+            if left.messages == 0 || left.bytes == 0 {
+                return LaneThirst::IfEmpty(Thirst {
+                    below: 0,
+                    batch: HEAD_MIN / 2,
+                });
+            }
+            LaneThirst::Any(Thirst {
+                below: half,
+                batch: half.min(BATCH),
+            })
+        })
+    }
+
+    fn ask_ahead(&mut self) {
+        let thirsts = self.thirsts();
+        while self.backlog.ahead < AHEAD_MAX && self.backlog.reader.room() > 0 {
+            let mut names = std::mem::take(&mut self.backlog.names);
+            names.clear();
+            let reading = self.cell.next_thirsty(&thirsts, &mut names);
+            let positions: Vec<_> = names
+                .iter()
+                .filter_map(|name| {
+                    self.partitions[usize::from(name.shelf)].cold_position_of(name.key)
+                })
+                .collect();
+            let gone = names.len() - positions.len();
+            self.backlog.names = names;
+            let Some(reading) = reading else { return };
+            for _ in 0..gone {
+                self.cell.give_up(reading);
+            }
+            if !positions.is_empty() {
+                self.backlog.ahead += 1;
+                let purpose = Purpose::Ahead(reading);
+                self.backlog.reader.ask(Urgency::Ahead, purpose, positions);
+            }
+        }
+    }
+
+    fn ask_expired(&mut self, now: Now) {
+        let looked_ns = self.backlog.expiry_looked_ns;
+        let backlog = &mut self.backlog;
+        if backlog.expiring
+            || backlog.reader.room() == 0
+            || now.mono_ns.saturating_sub(looked_ns) < EXPIRY_EVERY_NS
+        {
+            return;
+        }
+        let mut due = Vec::new();
+        for partition in &mut self.partitions {
+            if due.len() < EXPIRED_BATCH {
+                partition.take_cold_due(now, EXPIRED_BATCH - due.len(), &mut due);
+            }
+        }
+        if due.len() < EXPIRED_BATCH {
+            backlog.expiry_looked_ns = now.mono_ns;
+        }
+        if !due.is_empty() {
+            backlog.expiring = true;
+            backlog.reader.ask(Urgency::Ahead, Purpose::Expired, due);
+        }
+    }
+
+    fn warm_answers(&mut self, now: Now) -> Result<(), ShardFailure> {
+        let mut left = WARMED_PER_TURN;
+        while left > 0 && self.journal.room_bytes() >= DECISION_ROOM_BYTES {
+            let Some((purpose, mut records)) = self.next_answer()? else {
+                return Ok(());
+            };
+            let reading = match purpose {
+                Purpose::Ahead(reading) => Some(reading),
+                Purpose::Expired => None,
+                Purpose::Asked(request) => {
+                    left -= 1;
+                    if let Some((position, record)) = records.pop() {
+                        self.serve_asked(request, record, position, now)?;
+                    }
+                    continue;
+                }
+            };
+            while left > 0
+                && let Some((position, record)) = records.pop()
+            {
+                left -= 1;
+                match reading {
+                    Some(reading) => self.warm_ahead(reading, record, position, now)?,
+                    None => self.expire(record, position, now)?,
+                }
+            }
+            match (records.is_empty(), reading) {
+                (false, _) => self.backlog.warming = Some((purpose, records)),
+                (true, Some(_)) => self.backlog.ahead -= 1,
+                (true, None) => self.backlog.expiring = false,
+            }
+        }
+        Ok(())
+    }
+
+    fn next_answer(&mut self) -> Result<Option<Warming>, ShardFailure> {
+        if let Some(warming) = self.backlog.warming.take() {
+            return Ok(Some(warming));
+        }
+        let Some(Answer { purpose, records }) = self.backlog.reader.take_answer() else {
+            return Ok(None);
+        };
+        let mut records = records?;
+        records.reverse();
+        Ok(Some((purpose, records)))
+    }
+
+    fn expire(&mut self, record: Admitted, position: u64, now: Now) -> Result<(), ShardFailure> {
+        if let Some(Enqueue { id, .. }) = self.warm(record, position)? {
+            self.decide(usize::from(id.partition()), Event::Due(id), now)?;
+            // The lanes hold a name of it at most, which leads nowhere now.
+            self.cell.left_lanes(id);
+        }
+        Ok(())
+    }
+
+    /// Serves a request about a message that was cold when it was asked. Other tenants' messages are not warmed: to them it is unknown.
+    fn serve_asked(
+        &mut self,
+        request: Control,
+        record: Admitted,
+        position: u64,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let id = id_of(&record)?;
+        let at = usize::from(id.partition());
+        let warmed = match &request {
+            Control::Find {
+                tenant, id: asked, ..
+            } if *asked == id => {
+                let glimpsed = self.partitions[at].glimpse(record, position);
+                let view = glimpsed.map_err(unreadable)?;
+                if let Some(view) = view.filter(|view| view.tenant == *tenant) {
+                    request.found(view);
+                    return Ok(());
+                }
+                None
+            }
+            Control::Cancel {
+                id: asked, tenant, ..
+            } if *asked == id && tenant.0 == record.tenant => self.warm(record, position)?,
+            Control::Find { .. }
+            | Control::Cancel { .. }
+            | Control::AcknowledgeInbound { .. }
+            | Control::Stats { .. } => None,
+        };
+        self.serve_request(request, now)?;
+        if let Some(enqueue) = warmed {
+            if self.partitions[at].enqueue_admitted(id).is_some() {
+                self.enter_lane(enqueue, 0, now);
+            } else {
+                self.cell.left_lanes(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn warm_ahead(
+        &mut self,
+        reading: LaneReading,
+        record: Admitted,
+        position: u64,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let admitted_ms = record.admitted_ms;
+        match self.warm(record, position)? {
+            None => self.cell.give_up(reading),
+            Some(enqueue) => {
+                let waited_ns = now
+                    .wall_ms
+                    .saturating_sub(admitted_ms)
+                    .saturating_mul(1_000_000);
+                let admitted_ns = now.mono_ns.saturating_sub(waited_ns);
+                let queued_ns = admitted_ns.max(self.opened_ns);
+                self.shared.metrics.read_ahead.increment(1);
+                self.cell.refill(reading, enqueue, queued_ns, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a message warm, if it is cold still, and gives it its credits.
+    fn warm(&mut self, record: Admitted, position: u64) -> Result<Option<Enqueue>, ShardFailure> {
+        let at = usize::from(id_of(&record)?.partition());
+        let warmed = self.partitions[at]
+            .warm(record, position)
+            .map_err(unreadable)?;
+        if let Some(enqueue) = &warmed {
+            self.shared.backlog_scope().release(Amount::one(0));
+            let scopes = self.shared.scopes(enqueue.payload.lane);
+            let overdrawn = scopes.overdraw(Amount::one(u64::from(enqueue.cost_bytes)));
+            let _held_by_the_message = overdrawn.into_held();
+        }
+        Ok(warmed)
+    }
+
+    /// A request that may be about a single message: given back if it can be served at once, kept until the message is read if that is
+    /// cold.
+    pub(super) fn ask_if_cold(&mut self, request: Control) -> Option<Control> {
+        let position = request.message().and_then(|id| {
+            let at = self.partition_of(id)?;
+            self.partitions[at].cold_position(id)
+        });
+        let Some(position) = position else {
+            return Some(request);
+        };
+        let purpose = Purpose::Asked(request);
+        self.backlog
+            .reader
+            .ask(Urgency::Urgent, purpose, vec![position]);
+        None
+    }
+
+    /// Whether a turn's requests can be taken, were all of them about cold messages.
+    pub(super) const fn may_ask(&self) -> bool {
+        self.backlog.reader.room() >= super::REQUESTS_PER_TURN
+    }
+}
+
+fn id_of(record: &Admitted) -> Result<MessageId, ShardFailure> {
+    joined(record.id_high, record.id_low)
+        .ok_or_else(|| ShardFailure::Journal("an Admitted record names no message".into()))
+}
