@@ -27,6 +27,7 @@ pub(crate) fn all(world: &World, findings: &mut Vec<String>) {
     copies::unwritten_was_not_received(world, findings);
     pace::contract_is_kept(world, findings);
     pace::otp_goes_first(world, findings);
+    pace::contract_is_used(world, findings);
     ends::calm_runs_end_well(world, findings);
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct TimedFault {
 }
 
 pub(super) fn faults(carriers: usize, dice: &mut Dice) -> Vec<TimedFault> {
-    let count = dice.below(6);
+    let count = dice.pick(&[0, 1, 2, 3, 5, 8, 12]);
     let mut faults: Vec<_> = (0..count)
         .map(|_| TimedFault {
             at_ns: 100 * MS + dice.below(9 * SECOND),
@@ -73,7 +73,7 @@ fn fault(carriers: usize, dice: &mut Dice) -> Fault {
         6 => Fault::Freeze { for_ns },
         7 => Fault::SlowDisk {
             for_ns,
-            by_ns: dice.between(MS, 400 * MS),
+            by_ns: dice.pick(&[2 * MS, 30 * MS, 400 * MS, 3 * SECOND]),
         },
         8 => Fault::SyncFails,
         9 => Fault::WriteFails,

@@ -62,6 +62,9 @@ pub(crate) struct Plan {
     journal_file_max_bytes: u64,
     /// So few that ordinary loads go on in the journal, or so many that none does.
     head_messages: usize,
+    credits: u64,
+    receipts_awaited: u64,
+    early_receipts: usize,
 }
 
 impl Plan {
@@ -95,6 +98,9 @@ impl Plan {
             policy: policy(dice),
             journal_file_max_bytes: dice.pick(&[4 << 10, 16 << 10, 256 << 10]),
             head_messages: dice.pick(&[16, 16, 64, 32_768]),
+            credits: limit(profile, 8, dice),
+            receipts_awaited: limit(profile, 10, dice),
+            early_receipts: usize::try_from(limit(profile, 2, dice)).unwrap_or(usize::MAX),
         }
     }
 
@@ -104,16 +110,17 @@ impl Plan {
             dir: "/data".into(),
             storage,
             limits: Limits {
-                messages: 100_000,
+                messages: self.credits,
                 bytes: 64 << 20,
                 backlog_messages: 100_000,
                 head_messages: self.head_messages,
-                receipts_awaited: 100_000,
+                receipts_awaited: self.receipts_awaited,
                 intake_slots: 1_024,
                 events: 100_000,
                 partitions: self.partitions,
                 partition: PartitionLimits {
                     early_receipt_ms: 10_000,
+                    early_receipts: self.early_receipts,
                     policy: self.policy,
                     ..PartitionLimits::default()
                 },
@@ -127,7 +134,7 @@ impl Plan {
             lane_weights: engine::LANE_WEIGHTS,
             otp_lane_ms: engine::OTP_LANE_MS,
             journal_file_max_bytes: self.journal_file_max_bytes,
-            journal_buffer_max_bytes: 4 << 20,
+            journal_buffer_max_bytes: (2 << 20) + 2,
             send_at_horizon_ms: 86_400_000,
             config_version: 1,
             clock: clock::now,
@@ -221,6 +228,14 @@ fn carrier(name: &'static str, profile: Profile, dice: &mut Dice) -> CarrierPlan
         contract,
         client,
         script,
+    }
+}
+
+/// Now and then a limit that is reached.
+fn limit(profile: Profile, tight: u64, dice: &mut Dice) -> u64 {
+    match profile {
+        Profile::Rough if dice.chance(150) => tight,
+        Profile::Rough | Profile::Calm => 100_000,
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) enum Follow {
 }
 
 pub(super) fn wishes(profile: Profile, dice: &mut Dice) -> Vec<Wish> {
-    let count = dice.pick(&[15, 30, 60, 120]);
+    let count = dice.pick(&[15, 30, 60, 60, 120, 120, 400]);
+    let context_bytes = dice.pick(&[0, 0, 0, 4_096]);
     let span_ns = dice.pick(&[SECOND, 4 * SECOND, 8 * SECOND]);
     let recipients = dice.pick(&[3, 20, 200]);
     let otp_per_mille = dice.pick(&[50, 300, 800]);
@@ -44,6 +45,7 @@ pub(super) fn wishes(profile: Profile, dice: &mut Dice) -> Vec<Wish> {
     let mut wishes: Vec<_> = (0..count)
         .map(|number| {
             let mut wish = wish(profile, number, (recipients, otp_per_mille), dice);
+            wish.submission.context = vec![0; context_bytes].into();
             let is_otp = wish.submission.category == Category::Otp;
             wish.at_ns = if burst && !is_otp {
                 500 * MS + dice.below(20 * MS)

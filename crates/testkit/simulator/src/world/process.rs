@@ -17,6 +17,8 @@ use crate::spy::Spy;
 /// The least sleep that is the engine's "nothing to do but look around": while the world settles such sleeps are long.
 const IDLE_NS: u64 = 40 * MS;
 const IDLE_SETTLING_NS: u64 = 400 * MS;
+/// So many turns without a sleep are no work any more.
+const SPINS: u32 = 4_000;
 /// Answers that may be outstanding.
 const ANSWERS_MAX: usize = 4_096;
 
@@ -34,6 +36,8 @@ pub(super) struct Process {
     /// Counts sleeps: a turn that was to end an earlier one is void.
     nap: u32,
     asleep: bool,
+    /// Turns without a sleep between them.
+    again: u32,
     disk_busy: bool,
     frozen_until_ns: u64,
     /// Set when it was asked to end, to when it starts again after that.
@@ -113,6 +117,7 @@ impl World {
             sessions,
             nap: 0,
             asleep: false,
+            again: 0,
             disk_busy: false,
             frozen_until_ns: 0,
             restarts_after_ns: None,
@@ -184,12 +189,21 @@ impl World {
         let now_ns = self.clocks.true_ns();
         let nap = process.nap;
         let at_ns = match process.engine.turn(clock::now()) {
-            Ok(Next::Again) => now_ns + self.dice.between(5 * US, 40 * US),
+            Ok(Next::Again) => {
+                process.again += 1;
+                if process.again > SPINS {
+                    self.broken
+                        .push(format!("the engine spins: {:?}", process.held()));
+                    process.again = 0;
+                }
+                now_ns + self.dice.between(5 * US, 40 * US)
+            }
             Ok(Next::Sleep { longest }) => {
                 process.asleep = true;
+                process.again = 0;
                 let longest_ns = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
                 match longest_ns {
-                    _ if !self.settling => now_ns + longest_ns,
+                    _ if !self.settling || process.held().in_lanes > 0 => now_ns + longest_ns,
                     short if short < IDLE_NS => now_ns + short,
                     _ => now_ns + IDLE_SETTLING_NS,
                 }
