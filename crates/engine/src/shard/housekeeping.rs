@@ -13,6 +13,11 @@ use crate::stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
 
 /// How often deadlines are looked at: nothing durable depends on a finer grain.
 const DUE_EVERY_NS: u64 = 5_000_000;
+/// A time between turns that no sleep explains: the process was stopped, or the machine was.
+const PAUSE_NS: u64 = 250_000_000;
+/// After a pause deadlines wait so long. What carriers have answered meanwhile lies unread in the sockets; called overdue before it is
+/// heard, an otp would be sent a second time for nothing.
+const HEAR_FIRST_NS: u64 = 50_000_000;
 /// How often gauges are set and retention is considered.
 const TICK_NS: u64 = 250_000_000;
 /// Retention is considered when the journal is larger than this.
@@ -25,6 +30,10 @@ const WRITTEN_SPARE_MS: u64 = 600_000;
 #[derive(Debug, Default)]
 pub(super) struct Housekeeping {
     due_checked_ns: u64,
+    /// When the last turn was.
+    turned_ns: u64,
+    /// Deadlines are not looked at before.
+    deadlines_from_ns: u64,
     ticked_ns: u64,
     /// Where the Opened record of this run stands.
     pub(super) opened_at: Position,
@@ -53,7 +62,17 @@ impl Housekeeping {
         }
     }
 
+    /// Whether deadlines are looked at in this turn: every few milliseconds, and after a pause only once sessions had time to read.
     pub(super) fn due_check(&mut self, now: Now) -> bool {
+        let paused = self.turned_ns != 0 && now.mono_ns.saturating_sub(self.turned_ns) > PAUSE_NS;
+        self.turned_ns = now.mono_ns;
+        // Once per look: on a machine so slow that every turn comes after a pause, deadlines must be kept all the same.
+        if paused && self.deadlines_from_ns <= self.due_checked_ns {
+            self.deadlines_from_ns = now.mono_ns + HEAR_FIRST_NS;
+        }
+        if now.mono_ns < self.deadlines_from_ns {
+            return false;
+        }
         let due = now.mono_ns.saturating_sub(self.due_checked_ns) >= DUE_EVERY_NS;
         if due {
             self.due_checked_ns = now.mono_ns;
@@ -275,5 +294,22 @@ mod tests {
         };
         limits.carrier_policies.push((CarrierId(1), patient));
         assert_eq!(kept_ms(&limits), 2 * 86_400_000 + 600_000);
+    }
+
+    #[test]
+    fn after_a_pause_deadlines_wait_for_what_lies_in_the_sockets() {
+        const MS: u64 = 1_000_000;
+        let mut housekeeping = Housekeeping::new(&PartitionLimits::default());
+        let mut check = |at_ms: u64| {
+            housekeeping.due_check(Now {
+                mono_ns: at_ms * MS,
+                wall_ms: 0,
+            })
+        };
+        assert!(check(1_000) && check(1_050), "in the ordinary course");
+        assert!(!check(5_000) && !check(5_049), "after a pause");
+        assert!(check(5_050));
+        assert!(!check(9_000));
+        assert!(check(9_400), "a second pause delays nothing further");
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn copies_are_flagged(world: &World, findings: &mut Vec<String>) {
                 &format!("was taken {times} times and never called uncertain"),
             ));
         }
-        if log.is_none_or(|log| log.wish.is_none() && log.last_said.is_none()) {
+        if log.is_none_or(|log| log.view.is_none()) {
             findings.push(told(
                 world,
                 id,

@@ -59,6 +59,15 @@ pub(super) fn faults(carriers: usize, dice: &mut Dice) -> Vec<TimedFault> {
     faults
 }
 
+pub(super) fn freeze(dice: &mut Dice) -> TimedFault {
+    TimedFault {
+        at_ns: 300 * MS + dice.below(6 * SECOND),
+        fault: Fault::Freeze {
+            for_ns: dice.between(300 * MS, 3 * SECOND),
+        },
+    }
+}
+
 fn fault(carriers: usize, dice: &mut Dice) -> Fault {
     let carrier = usize::try_from(dice.below(carriers as u64)).unwrap_or(0);
     let down_ns = dice.between(10 * MS, 3 * SECOND);

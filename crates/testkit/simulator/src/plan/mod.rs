@@ -28,6 +28,8 @@ const CARRIERS: [&str; 3] = ["carrier-a", "carrier-b", "carrier-c"];
 pub(crate) enum Profile {
     /// Nothing goes wrong: pace and head-of-line time are held to the promised figures.
     Calm,
+    /// Nothing goes wrong but that the process is stopped for a while: nothing is in doubt for it.
+    Frozen,
     /// Anything may go wrong: nothing is lost, nothing is sent twice in silence.
     Rough,
 }
@@ -69,10 +71,10 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(dice: &mut Dice) -> Self {
-        let profile = if dice.chance(200) {
-            Profile::Calm
-        } else {
-            Profile::Rough
+        let profile = match dice.below(100) {
+            0..20 => Profile::Calm,
+            20..26 => Profile::Frozen,
+            _ => Profile::Rough,
         };
         let count = dice.pick(&[1, 1, 2, 2, 3]);
         let carriers: Vec<_> = (0..count)
@@ -85,6 +87,7 @@ impl Plan {
         let wishes = workload::wishes(profile, dice);
         let faults = match profile {
             Profile::Calm => Vec::new(),
+            Profile::Frozen => vec![faults::freeze(dice)],
             Profile::Rough => faults::faults(count, dice),
         };
         Self {
@@ -185,7 +188,7 @@ fn tenant(name: &str) -> TenantConfig {
 
 fn carrier(name: &'static str, profile: Profile, dice: &mut Dice) -> CarrierPlan {
     let script = match profile {
-        Profile::Calm => CarrierScript::calm(dice),
+        Profile::Calm | Profile::Frozen => CarrierScript::calm(dice),
         Profile::Rough => CarrierScript::rough(dice),
     };
     let rate = dice.pick(&[None, Some(10), Some(50), Some(100), Some(200)]);
@@ -235,7 +238,7 @@ fn carrier(name: &'static str, profile: Profile, dice: &mut Dice) -> CarrierPlan
 fn limit(profile: Profile, tight: u64, dice: &mut Dice) -> u64 {
     match profile {
         Profile::Rough if dice.chance(150) => tight,
-        Profile::Rough | Profile::Calm => 100_000,
+        Profile::Rough | Profile::Calm | Profile::Frozen => 100_000,
     }
 }
 

@@ -86,7 +86,7 @@ fn wish(
         (dice.below(6 * SECOND), kind)
     });
     let valid_for_ms = match profile {
-        Profile::Calm => None,
+        Profile::Calm | Profile::Frozen => None,
         Profile::Rough => dice.chance(200).then(|| dice.between(1_000, 8_000)),
     };
     let submission = Submission {

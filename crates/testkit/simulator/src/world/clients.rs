@@ -281,19 +281,26 @@ impl World {
             .messages
             .get(&id)
             .and_then(|log| log.wish);
-        let Some(wish) = wish else {
-            return;
+        // Whose a message is that was never answered only the engine knows.
+        let tenants = match wish {
+            Some(wish) => vec![self.plan.wishes[wish].tenant],
+            None => (0..TENANTS.len()).collect(),
         };
-        let handle = process.engine.handle();
-        let tenant = tenant_id(self.plan.wishes[wish].tenant);
-        let asked = Box::pin(async move { handle.find(tenant, id).await });
-        self.clients.questions.push(Question::Find(id, asked));
+        for tenant in tenants {
+            let handle = process.engine.handle();
+            let asked = Box::pin(async move { handle.find(tenant_id(tenant), id).await });
+            self.clients.questions.push(Question::Find(id, asked));
+        }
     }
 
     /// What must hold of every answer to a question: what was published before is known.
     fn found(&mut self, id: MessageId, view: Option<MessageView>) {
         let mut ledger = self.ledger.borrow_mut();
         let log = ledger.of(id);
+        if view.is_none() && log.wish.is_none() {
+            // Another tenant's.
+            return;
+        }
         if let (Some((sequence, state)), Some(view)) = (log.last_said, &view) {
             // Odd sequences are Written events, which a power cut may take back.
             let known = view.sequence >= sequence & !1;

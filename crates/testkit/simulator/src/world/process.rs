@@ -16,7 +16,7 @@ use crate::spy::Spy;
 
 /// The least sleep that is the engine's "nothing to do but look around": while the world settles such sleeps are long.
 const IDLE_NS: u64 = 40 * MS;
-const IDLE_SETTLING_NS: u64 = 400 * MS;
+const IDLE_SETTLING_NS: u64 = 200 * MS;
 /// So many turns without a sleep are no work any more.
 const SPINS: u32 = 4_000;
 /// Answers that may be outstanding.
@@ -174,7 +174,13 @@ impl World {
             | What::DiskHeals => false,
         };
         let until_ns = process.frozen_until_ns;
-        (is_its && until_ns > self.clocks.true_ns()).then(|| until_ns + self.dice.below(MS))
+        // A session's task looks at its socket before its timers.
+        let later_ns = match what {
+            What::SessionTimer { .. } => MS,
+            _ => 0,
+        };
+        (is_its && until_ns > self.clocks.true_ns())
+            .then(|| until_ns + later_ns + self.dice.below(MS))
     }
 
     pub(super) fn turn(&mut self, generation: u32, nap: u32) {
