@@ -5,9 +5,12 @@
 //!
 //! `kill-test`: many rounds of `tests/kill_rounds`, with the binary as it is shipped.
 //!
+//! `dashboard-picture`: the Grafana dashboard as an SVG, from what a Prometheus has scraped.
+//!
 //! `simulate`: many runs of the simulator, in virtual time.
 
 mod kill_test;
+mod picture;
 mod simulate;
 mod tidy;
 
@@ -30,7 +33,9 @@ tasks:
                  --from N         the first seed (default 0)
                  --jobs N         threads (default 2)
                  --mutant NAME    plant a defect that the checks must catch
-                 --trace SEED     everything that was seen in one run";
+                 --trace SEED     everything that was seen in one run
+  dashboard-picture --prometheus HOST:PORT --seconds N --out FILE
+               draw deploy/grafana/hikyaku.json with the last N seconds of a Prometheus, as SVG";
 
 fn main() -> ExitCode {
     let tasks: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +48,13 @@ fn main() -> ExitCode {
         ["tidy"] => report(tidy::run(&workspace_root())),
         ["kill-test", options @ ..] => match kill_test::Options::parse(options) {
             Ok(options) => kill_test::run(&workspace_root(), &options),
+            Err(what) => {
+                eprintln!("{what}\n\n{USAGE}");
+                ExitCode::from(2)
+            }
+        },
+        ["dashboard-picture", options @ ..] => match picture::Options::parse(options) {
+            Ok(options) => picture::run(&workspace_root(), &options),
             Err(what) => {
                 eprintln!("{what}\n\n{USAGE}");
                 ExitCode::from(2)

@@ -119,6 +119,8 @@ pub(super) const ROWS: &[Row] = &[
                 "Irregular",
                 &[Plain("hikyaku_session_irregularities_total")],
             ),
+            panel("Reconnects", &[Plain("hikyaku_reconnects_total")]),
+            panel("Late evidence", &[Plain("hikyaku_late_evidence_total")]),
             panel(
                 "Trouble",
                 &[
@@ -126,6 +128,7 @@ pub(super) const ROWS: &[Row] = &[
                     Plain("hikyaku_bind_refused_for_good"),
                 ],
             ),
+            panel("From handsets", &[Plain("hikyaku_inbound_messages_total")]),
         ],
         prefixes: &["hikyaku_carrier_", "hikyaku_session_", "hikyaku_window_"],
     },
