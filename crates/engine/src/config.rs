@@ -10,6 +10,7 @@ use partition::Limits as PartitionLimits;
 use routing::RouteTable;
 use throttle::Contract;
 
+use crate::history::HistoryLimits;
 use crate::keys::KeysWhenFull;
 
 /// Makes the connectors, on the shard's thread. They call the given closure whenever a turn may have something to do: an event is waiting or
@@ -61,6 +62,8 @@ pub struct Limits {
     pub keys_when_full: KeysWhenFull,
     /// Bounds of each partition.
     pub partition: PartitionLimits,
+    /// Bounds of the history.
+    pub history: HistoryLimits,
 }
 
 impl Default for Limits {
@@ -77,6 +80,7 @@ impl Default for Limits {
             idempotency_keys: IDEMPOTENCY_KEYS,
             keys_when_full: KeysWhenFull::Refuse,
             partition: PartitionLimits::default(),
+            history: HistoryLimits::default(),
         }
     }
 }

@@ -12,7 +12,8 @@ pub(crate) enum Control {
     Find {
         tenant: TenantId,
         id: MessageId,
-        answer: oneshot::Sender<Option<MessageView>>,
+        /// With it, when something must happen to it next, in milliseconds since the epoch; 0 when nothing must.
+        answer: oneshot::Sender<Option<(MessageView, u64)>>,
     },
     Cancel {
         tenant: TenantId,
@@ -29,10 +30,11 @@ pub(crate) enum Control {
 }
 
 impl Control {
-    /// Answers a question for a message with what was found; whoever asked may have gone.
+    /// Answers a question for a message that waits in a queue on the disk with what was found; whoever asked may have gone.
     pub(crate) fn found(self, view: MessageView) {
         if let Self::Find { answer, .. } = self {
-            let _ = answer.send(Some(view));
+            let due_ms = view.expires_ms;
+            let _ = answer.send(Some((view, due_ms)));
         }
     }
 

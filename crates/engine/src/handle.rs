@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::caller::{Caller, Refusal};
 use crate::control::Control;
 use crate::events::{PositionLost, Watcher};
+use crate::history::{self, Explanation, HistoryError, HistoryPage, HistoryQuery, Indexed};
 use crate::inbound::InboundWatcher;
 use crate::reply::ReplyTo;
 use crate::shared::{Life, Shared};
@@ -65,8 +66,50 @@ impl Handle {
 
     /// A message of this tenant, live or lately finished.
     pub async fn find(&self, tenant: TenantId, id: MessageId) -> Option<MessageView> {
+        let (view, _) = self.find_due(tenant, id).await?;
+        Some(view)
+    }
+
+    /// The same, and when something must happen to it next.
+    async fn find_due(&self, tenant: TenantId, id: MessageId) -> Option<(MessageView, u64)> {
         self.ask(|answer| Control::Find { tenant, id, answer })
             .await?
+    }
+
+    /// Everything that is known of a message of this tenant: where it is, every record of it and the rules that they show.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn explain(
+        &self,
+        tenant: TenantId,
+        id: MessageId,
+    ) -> Result<Explanation, HistoryError> {
+        let now = self.find_due(tenant, id).await;
+        self.shared.history.settle().await;
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .history
+            .answer(move || history::explain(&shared, tenant, id, now))
+            .await
+    }
+
+    /// A page of a tenant's messages, newest first, as far as the index reaches.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn list(&self, query: HistoryQuery) -> Result<HistoryPage, HistoryError> {
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .history
+            .answer(move || history::list(&shared, query))
+            .await
+    }
+
+    /// How far the history index reaches, by what its feeder last said.
+    #[must_use]
+    pub fn indexed(&self) -> Indexed {
+        self.shared.history.indexed()
     }
 
     /// Cancels a message of this tenant, if nothing of it was written yet.

@@ -16,10 +16,12 @@ mod config;
 mod control;
 mod events;
 mod handle;
+mod history;
 mod inbound;
 mod intake;
 mod keys;
 mod metrics;
+mod opened;
 mod reader;
 mod reply;
 mod shard;
@@ -37,6 +39,11 @@ pub use config::{
 };
 pub use events::{Event, PositionLost, Watcher};
 pub use handle::Handle;
+pub use history::{
+    Awaited, Explanation, HistoryError, HistoryLimits, HistoryPage, HistoryQuery, HistoryRecord,
+    Indexed, Missing, NOT_RECORDED, RECORDS_MAX, RecordKind, Rule, RuleKind, Submitted,
+};
+pub use history_index::{MessageSummary, PAGE_MAX};
 pub use inbound::InboundWatcher;
 pub use journal::{FileStorage, Storage};
 pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};

@@ -104,6 +104,14 @@ described! {
     JOURNAL_SYNC = "hikyaku_journal_sync_seconds", Histogram, [], "Time of a group commit's sync.";
     JOURNAL_BATCH = "hikyaku_journal_batch_records", Histogram, [], "Records in a group commit.";
     JOURNAL_DISK = "hikyaku_journal_disk_bytes", Gauge, [], "Bytes of all journal files.";
+    HISTORY_LAG_BYTES = "hikyaku_history_lag_bytes", Gauge, [], "Durable journal that the history index has not reached.";
+    HISTORY_LAG = "hikyaku_history_lag_seconds", Gauge, [], "Age of the latest indexed record while the index is behind; 0 when it is not.";
+    HISTORY_RECORDS = "hikyaku_history_records_total", Counter, [], "Records indexed.";
+    HISTORY_SKIPPED = "hikyaku_history_skipped_bytes_total", Counter, [], "Journal that was let go or could not be read before it was indexed.";
+    HISTORY_REBUILDS = "hikyaku_history_rebuilds_total", Counter, [], "Times that the history index was given up and built again.";
+    HISTORY_OPEN = "hikyaku_history_open", Gauge, [], "1 while the history index is open.";
+    HISTORY_QUESTIONS = "hikyaku_history_questions", Gauge, [], "Questions about the history being answered.";
+    HISTORY_REFUSED = "hikyaku_history_refused_questions_total", Counter, [], "Questions refused because too many were being answered.";
     JOURNAL_FAILED = "hikyaku_journal_failed", Gauge, [], "1 when the journal has failed for good.";
 }
 
@@ -141,7 +149,36 @@ pub(crate) struct EngineMetrics {
     pub(crate) journal_batch: Histogram,
     pub(crate) journal_disk: Gauge,
     pub(crate) journal_failed: Gauge,
+    pub(crate) history: HistoryMetrics,
     carriers: HashMap<CarrierId, CarrierMetrics>,
+}
+
+/// The handles of the history.
+#[derive(Debug)]
+pub(crate) struct HistoryMetrics {
+    pub(crate) lag_bytes: Gauge,
+    pub(crate) lag: Gauge,
+    pub(crate) records: Counter,
+    pub(crate) skipped: Counter,
+    pub(crate) rebuilds: Counter,
+    pub(crate) open: Gauge,
+    pub(crate) questions: Gauge,
+    pub(crate) refused: Counter,
+}
+
+impl HistoryMetrics {
+    fn new() -> Self {
+        Self {
+            lag_bytes: gauge!(HISTORY_LAG_BYTES),
+            lag: gauge!(HISTORY_LAG),
+            records: counter!(HISTORY_RECORDS),
+            skipped: counter!(HISTORY_SKIPPED),
+            rebuilds: counter!(HISTORY_REBUILDS),
+            open: gauge!(HISTORY_OPEN),
+            questions: gauge!(HISTORY_QUESTIONS),
+            refused: counter!(HISTORY_REFUSED),
+        }
+    }
 }
 
 /// The handles of one carrier.
@@ -229,6 +266,7 @@ impl EngineMetrics {
             journal_batch: histogram!(JOURNAL_BATCH),
             journal_disk: gauge!(JOURNAL_DISK),
             journal_failed: gauge!(JOURNAL_FAILED),
+            history: HistoryMetrics::new(),
             carriers: carriers
                 .map(|carrier| (carrier.id(), CarrierMetrics::new(carrier.name.as_str())))
                 .collect(),

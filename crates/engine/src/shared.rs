@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::config::EngineConfig;
 use crate::control::Control;
 use crate::events::{Event, EventLog};
+use crate::history::History;
 use crate::inbound::InboundStore;
 use crate::intake::IntakeRings;
 use crate::keys::KeyShelf;
@@ -105,6 +106,7 @@ pub(crate) struct Shared {
     pub(crate) wake: Arc<Notify>,
     pub(crate) events: Arc<EventLog<Event>>,
     pub(crate) inbound: Arc<InboundStore>,
+    pub(crate) history: Arc<History>,
     pub(crate) groups: HashMap<RouteGroupId, GroupGauge>,
     pub(crate) receipts_awaited: AtomicU64,
     pub(crate) keys: KeyShelf,
@@ -167,6 +169,7 @@ impl Shared {
             control: Ring::new(CONTROL_SLOTS, Arc::clone(&flag)),
             events: EventLog::new(limits.events),
             inbound: Arc::default(),
+            history: Arc::new(History::new(config.limits.history)),
             groups: groups.collect(),
             receipts_awaited: AtomicU64::new(0),
             keys: KeyShelf::new(limits.idempotency_keys, limits.keys_when_full),

@@ -1,5 +1,6 @@
 //! The engine end to end, from handle to connector and back, on a real journal.
 
+mod history;
 mod rig;
 
 use std::collections::HashMap;

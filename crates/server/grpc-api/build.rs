@@ -5,10 +5,11 @@ use std::{env, fs};
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "hikyaku/v1/dispatch.proto",
     "hikyaku/v1/submission.proto",
     "hikyaku/v1/event.proto",
+    "hikyaku/v1/history.proto",
     "hikyaku/v1/inbound.proto",
     "hikyaku/v1/reason.proto",
 ];

@@ -130,7 +130,10 @@ fn category_number(category: Category) -> u32 {
 }
 
 /// The category of a record's number.
-pub(crate) fn category_of(number: u32) -> Result<Category, &'static str> {
+///
+/// # Errors
+/// The field's name, when it is the number of none.
+pub fn category_of(number: u32) -> Result<Category, &'static str> {
     CATEGORIES
         .into_iter()
         .find(|category| category_number(*category) == number)
@@ -147,7 +150,10 @@ pub(crate) const fn receipt_wanted_number(wanted: ReceiptWanted) -> u8 {
 }
 
 /// The wish of a record's number.
-pub(crate) fn receipt_wanted_of(number: u32) -> Result<ReceiptWanted, &'static str> {
+///
+/// # Errors
+/// The field's name, when it is the number of none.
+pub fn receipt_wanted_of(number: u32) -> Result<ReceiptWanted, &'static str> {
     [
         ReceiptWanted::Always,
         ReceiptWanted::OnFailure,

@@ -38,6 +38,7 @@ pub mod record;
 mod recovery;
 mod state;
 
+pub use admission::{category_of, receipt_wanted_of};
 pub use apply::{ApplyError, Change};
 pub use cold::Glance;
 pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, Timing};
@@ -46,6 +47,7 @@ pub use event::{Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, Rec
 pub use idempotency::{IdempotencyKey, KeyGeneration, KeyRoom, PriorKey, SubmittedKey};
 pub use inbound::InboundView;
 pub use policy::{Limits, OnUncertain, Policy, RetryPolicy};
+pub use receipt::receipt_reason;
 pub use record::Record;
 pub use recovery::{Boot, Derived, Recovered};
 pub use state::{Counts, Due, Partition};

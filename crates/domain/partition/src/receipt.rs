@@ -73,7 +73,8 @@ fn record_receipt(report: &ReceiptReport, late: Late, decision: &mut Decision) {
 }
 
 /// The reason that an event about a receipt shows.
-pub(crate) const fn receipt_reason(state: message::ReceiptState, by_address: bool) -> Reason {
+#[must_use]
+pub const fn receipt_reason(state: message::ReceiptState, by_address: bool) -> Reason {
     match state {
         _ if by_address => Reason::MatchedByAddress,
         message::ReceiptState::Enroute | message::ReceiptState::Accepted => {

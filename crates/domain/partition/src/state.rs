@@ -82,6 +82,14 @@ impl Partition {
         }
     }
 
+    /// When something must happen to a message next, in milliseconds since the epoch; 0 when nothing must. By its state: the end of `send_at`
+    /// or of a retry's delay, of its validity, of the wait for an answer, or of the wait for a receipt or other evidence. No part of the view:
+    /// a message that was let into its lane has no record of that, so that replay may still think it scheduled.
+    #[must_use]
+    pub fn due_ms(&self, id: MessageId) -> u64 {
+        self.live.get(&id).map_or(0, |entry| entry.due_ms)
+    }
+
     /// What must happen now because of the time, one thing a call. The engine calls it until it gives `None`, and decides every
     /// [`Due::Decide`] before it asks again.
     pub fn take_due(&mut self, now: Now) -> Option<Due> {

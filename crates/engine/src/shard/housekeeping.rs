@@ -6,8 +6,8 @@ use journal::{Append as _, JournalState, Position};
 use message::Now;
 use partition::Limits as PartitionLimits;
 
-use super::recover::{OPENED_KIND, opened_record};
 use super::{Shard, ShardFailure};
+use crate::opened::{OPENED_KIND, opened_record};
 use crate::shared::Life;
 use crate::stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
 
@@ -147,6 +147,7 @@ impl Shard {
         metrics.uncertain.set(self.evidence.uncertain() as f64);
         metrics.watchers.set(self.shared.events.watchers() as f64);
         self.tick_journal_metrics();
+        self.shared.history.publish(&metrics.history, now.wall_ms);
         self.tick_carrier_metrics(now);
     }
 

@@ -13,7 +13,6 @@ use journal::{Appender, Clock, Position, Recovery, Wake};
 use key_table::KeyDirectory;
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
 use partition::{Boot, Derived, Partition, Place, Recovered};
-use prost::Message as _;
 use queue::Amount;
 
 use super::backlog::Backlog;
@@ -26,10 +25,6 @@ use crate::config::EngineConfig;
 use crate::keys::{Keeper, KeyDesk, KeyFiles};
 use crate::reader::{AdmittedSource, ReadBy, Reader};
 use crate::shared::{Life, Shared};
-
-/// The engine's own record: who wrote what follows.
-pub(super) const OPENED_KIND: u8 = 1;
-const _: () = assert!(OPENED_KIND < partition::record::KIND_MIN);
 
 /// Why a shard could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -75,50 +70,6 @@ pub enum OpenError {
     Runtime(std::io::Error),
 }
 
-/// Who opened the journal, and what the numbers in the records that follow stand for.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Opened {
-    #[prost(uint32, tag = "1")]
-    pub(super) partitions: u32,
-    #[prost(message, repeated, tag = "2")]
-    names: Vec<Name>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Name {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(fixed32, tag = "2")]
-    number: u32,
-    #[prost(string, tag = "3")]
-    slug: String,
-}
-
-impl Opened {
-    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
-        self.encode_raw(out);
-    }
-}
-
-pub(super) fn opened_record(config: &EngineConfig) -> Opened {
-    let name = |kind: &str, number: u32, slug: &str| Name {
-        kind: kind.into(),
-        number,
-        slug: slug.into(),
-    };
-    let carriers = config.carriers.iter();
-    let tenants = config.tenants.iter();
-    let groups = config.routes.groups().iter();
-    Opened {
-        partitions: u32::from(config.limits.partitions),
-        names: carriers
-            .map(|carrier| name("carrier", carrier.id().0, carrier.name.as_str()))
-            .chain(tenants.map(|tenant| name("tenant", tenant.id().0, tenant.name.as_str())))
-            .chain(groups.map(|group| name("group", group.id().0, group.name().as_str())))
-            .collect(),
-    }
-}
-
 impl Shard {
     /// Opens the data directory, replays it and makes everything ready. Returns the journal too: closing it is the last thing to do.
     ///
@@ -156,6 +107,7 @@ impl Shard {
             claimed_before_boot,
             ..
         } = replay;
+        shared.history.attach(config, appender.clone())?;
         let source = AdmittedSource::open(config)?;
         let reader = Reader::start(source, read_by, Arc::clone(&shared.flag));
         let reader = reader.map_err(OpenError::Reader)?;

@@ -14,9 +14,10 @@ use partition::record::RECORD_VERSION;
 use partition::{Glance, Partition, Record};
 use prost::Message as _;
 
-use super::recover::{OPENED_KIND, OpenError, Opened};
+use super::recover::OpenError;
 use crate::cell::{Cell, Whereabouts, name_of};
 use crate::config::EngineConfig;
+use crate::opened::{OPENED_KIND, Opened};
 use crate::reader::AdmittedSource;
 use crate::shared::Shared;
 

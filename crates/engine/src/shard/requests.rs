@@ -117,11 +117,12 @@ impl Shard {
     pub(super) fn serve_request(&mut self, request: Control, now: Now) -> Result<(), ShardFailure> {
         match request {
             Control::Find { tenant, id, answer } => {
-                let view = self
-                    .partition_of(id)
-                    .and_then(|at| self.partitions[at].find(id));
+                let found = self.partition_of(id).and_then(|at| {
+                    let view = self.partitions[at].find(id)?;
+                    Some((view, self.partitions[at].due_ms(id)))
+                });
                 // Whoever asked may have gone; then nobody needs the answer.
-                let _ = answer.send(view.filter(|view| view.tenant == tenant));
+                let _ = answer.send(found.filter(|(view, _)| view.tenant == tenant));
             }
             Control::Cancel { tenant, id, answer } => {
                 let Some(at) = self.partition_of(id) else {

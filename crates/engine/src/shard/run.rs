@@ -9,6 +9,7 @@ use queue::Sleep;
 
 use super::{DECISION_ROOM_BYTES, OpenError, Shard, ShardFailure};
 use crate::config::ConnectorFactory;
+use crate::history::HistoryThread;
 use crate::keys::KeyFiles;
 use crate::reader::ReadBy;
 use crate::shared::{Life, Shared};
@@ -38,8 +39,11 @@ pub(crate) async fn run(
             Ok((journal.appender(), journal))
         },
     )?;
+    let history = HistoryThread::start(&shard.shared);
     let ended = turns(&mut shard, clock).await;
     shard.end(&ended);
+    // It reads the journal, and ends before that is closed.
+    drop(history);
     drop(shard);
     let closed = journal.close().map(drop);
     closed.map_err(|failure| ShardFailure::Journal(failure.to_string()))?;

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use engine::Caller;
+use message::CallerId;
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -103,6 +104,14 @@ impl CallerDirectory {
         })
     }
 
+    /// The name of a configured caller.
+    pub(crate) fn name_of(&self, id: CallerId) -> Option<&str> {
+        let mut entries = self.entries.iter();
+        entries
+            .find(|entry| entry.caller.id == id)
+            .map(|entry| entry.caller.name.as_str())
+    }
+
     /// Who sent `request`. A key that is presented must fit, whatever certificate comes with it.
     ///
     /// # Errors
@@ -184,7 +193,7 @@ fn refuse(reason: &str, text: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use message::{CallerId, Slug, TenantId};
+    use message::{Slug, TenantId};
 
     use super::*;
 

@@ -10,6 +10,7 @@ mod answer;
 mod auth;
 mod client;
 mod connection;
+mod history;
 mod inbound;
 mod parse;
 mod phase;

@@ -139,7 +139,7 @@ fn text(text: Option<&Arc<str>>) -> String {
         .unwrap_or_default()
 }
 
-fn timestamp(ms: u64) -> prost_types::Timestamp {
+pub(crate) fn timestamp(ms: u64) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: i64::try_from(ms / 1_000).expect("a thousandth of u64 fits"),
         nanos: i32::try_from(ms % 1_000 * 1_000_000).expect("under a second of nanoseconds"),

@@ -176,6 +176,8 @@ mod tests {
                 ("SubmitBatch", false, false),
                 ("SubmitStream", true, true),
                 ("Get", false, false),
+                ("Explain", false, false),
+                ("List", false, false),
                 ("Cancel", false, false),
                 ("Watch", false, true),
                 ("Inbound", false, true),

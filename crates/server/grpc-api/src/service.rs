@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{CancelVerdict, Handle, Life, Refusal, ReplySink, ReplyTo};
+use engine::{CancelVerdict, Handle, HistoryError, Life, Refusal, ReplySink, ReplyTo};
 use message::{MessageState, Reason, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
@@ -12,7 +12,7 @@ use crate::auth::{CallerDirectory, CallerEntry, InboundAccess};
 use crate::limits::SUBMISSIONS_PER_REQUEST_MAX;
 use crate::phase::{Phase, PhaseTeller};
 use crate::v1::dispatch_server::Dispatch;
-use crate::{answer, inbound, parse, progress, submit_stream, v1, watch};
+use crate::{answer, history, inbound, parse, progress, submit_stream, v1, watch};
 
 /// The service: the engine, who may use it, and its long calls.
 #[derive(Clone)]
@@ -279,6 +279,33 @@ impl Dispatch for Service {
         Ok(Response::new(v1::GetResponse {
             message: Some(progress::view(view, &self.engine)),
         }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let id = parse::message_id("message_id", &request.get_ref().message_id)?;
+        let told = self.engine.explain(caller.caller.tenant, id).await;
+        if told == Err(HistoryError::Unknown) {
+            self.check_alive()?;
+        }
+        let told = told.map_err(|error| history::failure(&error))?;
+        let response = history::explanation(&told, &caller.caller, &self.callers);
+        Ok(Response::new(response))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListRequest>,
+    ) -> Result<Response<v1::ListResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let request = request.into_inner();
+        let (query, filters) = history::query(&request, caller.caller.tenant)?;
+        let page = self.engine.list(query).await;
+        let page = page.map_err(|error| history::failure(&error))?;
+        Ok(Response::new(history::page(&page, filters)))
     }
 
     async fn cancel(

@@ -10,6 +10,8 @@ use crate::bench::{self, BenchArgs};
 use crate::check::{self, CheckArgs};
 use crate::client::run_command;
 use crate::demo::{self, DemoArgs};
+use crate::explain::{self, ExplainArgs};
+use crate::list::{self, ListArgs};
 use crate::reference::{self, ReferenceArgs};
 use crate::send::{self, SendArgs};
 use crate::serve::{self, ServeArgs};
@@ -24,6 +26,7 @@ Examples:
   hikyaku serve --config config/hikyaku.toml     run the engine
   hikyaku bench --quick                          what does it do on this machine?
   hikyaku send --to +819012345678 --sender Me --text 'Your code is 123456' --wait
+  hikyaku explain ID                             what became of it, and why
 
 Each command has its own examples: hikyaku COMMAND --help";
 
@@ -42,6 +45,8 @@ enum Command {
     Check(CheckArgs),
     Send(SendArgs),
     Watch(WatchArgs),
+    Explain(ExplainArgs),
+    List(ListArgs),
     Sim(SimArgs),
     Bench(BenchArgs),
     #[command(hide = true)]
@@ -56,6 +61,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Send(args) => run_command(send::run(args)),
         Command::Watch(args) => run_command(watch::run(args)),
+        Command::Explain(args) => run_command(explain::run(args)),
+        Command::List(args) => run_command(list::run(args)),
         Command::Sim(args) => verdict(sim::run(args)),
         Command::Bench(args) => bench::run(&args),
         Command::Reference(args) => reference::run(&args),

@@ -1,4 +1,4 @@
-//! How `send` and `watch` reach an engine, and how they say what went wrong.
+//! How `send`, `watch`, `explain` and `list` reach an engine, and how they say what went wrong.
 
 use std::fs;
 use std::io::ErrorKind;

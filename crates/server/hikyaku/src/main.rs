@@ -8,7 +8,9 @@ mod client;
 mod config;
 mod dashboard;
 mod demo;
+mod explain;
 mod folder;
+mod list;
 mod logging;
 mod plan;
 mod print;
@@ -20,6 +22,7 @@ mod serve;
 mod server_tls;
 mod sim;
 mod watch;
+mod when;
 mod wiring;
 
 /// The shard frees on one thread what the front doors allocated on others, for every message. The system's allocator spent a third of the

@@ -166,6 +166,7 @@ fn limits(config: &Config) -> Result<Limits, PlanError> {
         partitions,
         idempotency_keys: given.idempotency_keys,
         keys_when_full: given.keys_when_full,
+        history: config.history,
         partition: PartitionLimits {
             finished: share(given.finished_kept),
             idempotency_keys: share(given.idempotency_keys.min(engine::UNFILED_KEYS_MAX)),

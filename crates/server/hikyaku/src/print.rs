@@ -188,14 +188,14 @@ pub(crate) const fn is_final(state: i32) -> bool {
     state >= 10
 }
 
-fn state_name(state: i32) -> String {
+pub(crate) fn state_name(state: i32) -> String {
     v1::MessageState::try_from(state)
         .ok()
         .and_then(|known| known.as_str_name().strip_prefix("MESSAGE_STATE_"))
         .map_or_else(|| state.to_string(), str::to_lowercase)
 }
 
-fn reason_name(reason: i32) -> String {
+pub(crate) fn reason_name(reason: i32) -> String {
     v1::Reason::try_from(reason)
         .ok()
         .filter(|_| reason != 0)
@@ -212,7 +212,7 @@ fn reason_name(reason: i32) -> String {
         )
 }
 
-fn millis(time: Option<&prost_types::Timestamp>) -> i64 {
+pub(crate) fn millis(time: Option<&prost_types::Timestamp>) -> i64 {
     time.map_or(0, |time| {
         time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000
     })

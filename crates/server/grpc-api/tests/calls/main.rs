@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod following;
+mod history;
 mod serving;
 mod submitting;
 mod world;

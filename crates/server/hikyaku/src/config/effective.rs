@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use engine::HistoryLimits;
 pub(crate) use engine::{OnUncertain, RetryPolicy};
 use message::{Category, Lane, Slug};
 pub(crate) use smpp_client::{Addressing, BindMode, ClientCertificate, IdRule, TlsConfig, TonNpi};
@@ -25,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// How long some of it is held.
     pub(crate) retention: Retention,
+    /// What Explain and List may cost: 1 to 100 % of a core for the index, 1 to 64 questions, 1 MiB to 4 GiB of memory.
+    pub(crate) history: HistoryLimits,
     /// By [`Category::index`].
     pub(crate) categories: [CategoryRule; 4],
     /// What otp leaves is shared in these proportions: alert, normal, bulk; each 1 to 10,000.

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+use engine::HistoryLimits;
 use message::{Category, Slug};
 use toml::Spanned;
 
@@ -13,8 +14,8 @@ use super::effective::{
     Tenant, Tls, Transport,
 };
 use super::file::{
-    CategoryTable, EngineFile, JournalTable, LanesTable, LimitsTable, RetentionTable, ServerTable,
-    SyncWord, WhenFullWord,
+    CategoryTable, EngineFile, HistoryTable, JournalTable, LanesTable, LimitsTable, RetentionTable,
+    ServerTable, SyncWord, WhenFullWord,
 };
 use super::parties_check;
 
@@ -32,6 +33,7 @@ pub(super) struct EngineParts {
     journal: Journal,
     limits: Limits,
     retention: Retention,
+    history: HistoryLimits,
     categories: [CategoryRule; 4],
     lane_weights: [u32; 3],
     otp_lane_ms: u64,
@@ -50,6 +52,7 @@ impl EngineParts {
             journal: self.journal,
             limits: self.limits,
             retention: self.retention,
+            history: self.history,
             categories: self.categories,
             lane_weights: self.lane_weights,
             otp_lane_ms: self.otp_lane_ms,
@@ -90,12 +93,14 @@ pub(super) fn check(
     let journal = check_journal(checker, &file.journal);
     let limits = check_limits(checker, &file.limits);
     let retention = check_retention(checker, &file.retention);
+    let history = check_history(checker, &file.history);
     Some(EngineParts {
         server: server?,
         admin_listen: admin_listen?,
         journal,
         limits,
         retention,
+        history,
         categories,
         lane_weights,
         otp_lane_ms,
@@ -226,6 +231,21 @@ fn check_retention(checker: &mut Checker<'_>, table: &RetentionTable) -> Retenti
         idempotency_keys_ms: checker.seconds(table.idempotency_keys_s.as_ref(), 86_400, 1..=WEEK_S),
         early_receipts_ms: checker.seconds(table.early_receipts_s.as_ref(), 60, 1..=3600),
         inbound_ms: checker.seconds(table.inbound_s.as_ref(), 86_400, 1..=WEEK_S),
+    }
+}
+
+fn check_history(checker: &mut Checker<'_>, table: &HistoryTable) -> HistoryLimits {
+    let default = HistoryLimits::default();
+    let questions = checker.number(table.questions.as_ref(), default.queries as u64, 1..=64);
+    HistoryLimits {
+        cpu_percent: checker.number(table.cpu_percent.as_ref(), default.cpu_percent, 1..=100),
+        queries: usize::try_from(questions).unwrap_or(default.queries),
+        cache_bytes: checker.number(
+            table.cache_bytes.as_ref(),
+            default.cache_bytes,
+            1 << 20..=4 << 30,
+        ),
+        ..default
     }
 }
 

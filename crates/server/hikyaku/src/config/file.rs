@@ -21,6 +21,8 @@ pub(super) struct EngineFile {
     #[serde(default)]
     pub(super) retention: RetentionTable,
     #[serde(default)]
+    pub(super) history: HistoryTable,
+    #[serde(default)]
     pub(super) lanes: LanesTable,
     #[serde(default)]
     pub(super) categories: CategoriesTable,
@@ -99,6 +101,15 @@ pub(super) struct RetentionTable {
     pub(super) idempotency_keys_s: Option<Spanned<u64>>,
     pub(super) early_receipts_s: Option<Spanned<u64>>,
     pub(super) inbound_s: Option<Spanned<u64>>,
+}
+
+/// `[history]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistoryTable {
+    pub(super) cpu_percent: Option<Spanned<u32>>,
+    pub(super) questions: Option<Spanned<u64>>,
+    pub(super) cache_bytes: Option<Spanned<u64>>,
 }
 
 /// `[lanes]`.

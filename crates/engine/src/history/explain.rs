@@ -1,0 +1,354 @@
+//! Everything that is known of one message.
+
+use std::collections::{BTreeMap, HashMap};
+
+use history_index::{IndexError, MessageSummary, NameKind};
+use journal::{Position, ReadError};
+use message::{
+    CallerId, CarrierId, Category, LANES, Lane, MessageId, MessageState, Msisdn, Reason,
+    ReceiptWanted, RouteGroupId, TenantId,
+};
+use partition::{MessageView, Record};
+
+use super::awaited::Awaited;
+use super::record::{HistoryRecord, message_of};
+use super::rules::{Rule, rules};
+use super::slot::OpenIndex;
+use super::{HistoryError, Indexed, LogSource, RECORDS_MAX, SCAN_MAX_BYTES};
+use crate::shared::Shared;
+
+/// What was submitted, without its text. `Debug` masks the number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Who submitted it.
+    pub caller: CallerId,
+    /// Which carriers may pull it.
+    pub group: RouteGroupId,
+    /// What that group is called.
+    pub group_name: String,
+    /// Its category.
+    pub category: Category,
+    /// Its lane.
+    pub lane: Lane,
+    /// Whom it is for.
+    pub recipient: Msisdn,
+    /// Who it says it is from.
+    pub sender: String,
+    /// Which receipts are wanted.
+    pub receipt_wanted: ReceiptWanted,
+    /// When it was admitted, in milliseconds since the epoch.
+    pub admitted_ms: u64,
+    /// Not to be sent before, in milliseconds since the epoch; 0 for at once.
+    pub send_at_ms: u64,
+    /// Not to be sent after, in milliseconds since the epoch.
+    pub expires_ms: u64,
+    /// Segments of an attempt.
+    pub segments: u32,
+    /// The configuration it was admitted under.
+    pub config_version: u32,
+    /// The batch it belongs to; empty for none.
+    pub batch_id: String,
+    /// Whether it came with an idempotency key.
+    pub has_idempotency_key: bool,
+    /// Whether its first attempt was claimed with the admission.
+    pub claimed: bool,
+}
+
+/// Everything that is known of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The message.
+    pub id: MessageId,
+    /// As the engine holds it now; `None` when it has ended and been forgotten, and only its history is left.
+    pub now: Option<MessageView>,
+    /// Where it is: by the engine, else by its records.
+    pub state: Option<MessageState>,
+    /// Why.
+    pub reason: Reason,
+    /// What it waits for; `None` when the engine does not hold it and its records do not end.
+    pub awaited: Option<Awaited>,
+    /// Until when, in milliseconds since the epoch; 0 for no such time.
+    pub awaited_until_ms: u64,
+    /// What was submitted; `None` when the record of its admission is gone.
+    pub submitted: Option<Submitted>,
+    /// Its records, in journal order.
+    pub records: Vec<HistoryRecord>,
+    /// The rules that they show.
+    pub rules: Vec<Rule>,
+    /// The names of the carriers in them.
+    pub carriers: HashMap<CarrierId, String>,
+    /// How far the index reached; what lies beyond was read from the journal.
+    pub indexed: Indexed,
+    /// What is not shown.
+    pub missing: Missing,
+}
+
+/// What an explanation could not show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Records whose journal files are gone.
+    pub forgotten: usize,
+    /// Records that cannot be read.
+    pub unreadable: usize,
+    /// Journal that is neither indexed nor was read, in bytes: the index is too far behind or not open.
+    pub unread_bytes: u64,
+    /// Whether there are more records than are shown.
+    pub more: bool,
+}
+
+/// Reads a message's history. Blocks. `now` is what the engine holds of it, and when something must happen to it next.
+pub(crate) fn explain(
+    shared: &Shared,
+    tenant: TenantId,
+    id: MessageId,
+    now: Option<(MessageView, u64)>,
+) -> Result<Explanation, HistoryError> {
+    let source = shared.history.source()?;
+    // After the view was taken, so that the journal read here holds all that the view knows.
+    let durable = source.durable();
+    let open = shared.history.slot.open().ok();
+    let mut found = Found {
+        id,
+        records: BTreeMap::new(),
+        missing: Missing::default(),
+    };
+    let indexed = match &open {
+        Some(open) => found.fetch_indexed(source, open)?,
+        None => Indexed::default(),
+    };
+    found.scan(source, Position(indexed.position), durable)?;
+    let summary = match &open {
+        Some(open) => open.index.summary(id).map_err(unreadable)?,
+        None => None,
+    };
+    let admitted = found.records.values().find_map(admission);
+    let owner = now
+        .as_ref()
+        .map(|(view, _)| view.tenant)
+        .or(admitted.map(|admitted| TenantId(admitted.tenant)))
+        .or(summary.as_ref().map(|summary| summary.tenant));
+    if owner != Some(tenant) {
+        return Err(HistoryError::Unknown);
+    }
+    let names = Names {
+        shared,
+        open: open.as_ref(),
+    };
+    Ok(found.tell(&names, (now, summary), indexed))
+}
+
+fn admission(record: &Record) -> Option<&partition::record::Admitted> {
+    if let Record::Admitted(admitted) = record {
+        Some(admitted)
+    } else {
+        None
+    }
+}
+
+/// A message that the engine holds no more has ended: its last Final record says how.
+fn last_state(records: &[HistoryRecord]) -> Option<(MessageState, Reason)> {
+    records
+        .iter()
+        .rev()
+        .find_map(|record| Some((record.state?, record.reason)))
+}
+
+fn unreadable(error: IndexError) -> HistoryError {
+    HistoryError::Unreadable(error.to_string())
+}
+
+/// The records found so far, by where they begin.
+struct Found {
+    id: MessageId,
+    records: BTreeMap<u64, Record>,
+    missing: Missing,
+}
+
+impl Found {
+    /// Fetches what the index knows of; returns how far it reaches at least.
+    fn fetch_indexed(
+        &mut self,
+        source: &LogSource,
+        open: &OpenIndex,
+    ) -> Result<Indexed, HistoryError> {
+        // Before the positions: what the index learns meanwhile is found twice rather than missed.
+        let progress = open.index.progress().map_err(unreadable)?;
+        let positions = open.index.positions(self.id, RECORDS_MAX + 1);
+        let mut fetcher = source.reader.fetcher();
+        for position in positions.map_err(unreadable)? {
+            match fetcher.fetch(Position(position)) {
+                Ok(record) => self.take(record),
+                Err(ReadError::Gone { .. }) => self.missing.forgotten += 1,
+                Err(ReadError::NoRecord { .. } | ReadError::Log(_)) => self.missing.unreadable += 1,
+            }
+        }
+        Ok(Indexed {
+            position: progress.position,
+            until_ms: progress.at_ms,
+        })
+    }
+
+    /// Reads what is not indexed yet, or the newest part of it.
+    fn scan(
+        &mut self,
+        source: &LogSource,
+        from: Position,
+        until: Position,
+    ) -> Result<(), HistoryError> {
+        let mut begin = from;
+        if until.0.saturating_sub(from.0) > SCAN_MAX_BYTES {
+            let files = source
+                .reader
+                .files()
+                .map_err(|error| HistoryError::Unreadable(error.to_string()))?;
+            let starts = files.iter().map(|file| file.start);
+            let newest = starts
+                .filter(|start| until.0.saturating_sub(start.0) <= SCAN_MAX_BYTES)
+                .min();
+            begin = newest.unwrap_or(until).max(from);
+            self.missing.unread_bytes = begin.0 - from.0;
+        }
+        let wanted = self.id.to_bytes();
+        let mut low = [0; 8];
+        low.copy_from_slice(&wanted[8..]);
+        // Records carry the id's halves as little-endian words: most that are about others are told by that, without decoding.
+        low.reverse();
+        let mut cursor = source.reader.cursor(begin);
+        while self.records.len() <= RECORDS_MAX {
+            let at = cursor.position();
+            match cursor.next(until) {
+                Ok(Some(record)) => {
+                    if record.frame.payload.windows(8).any(|word| word == low) {
+                        self.take(record);
+                    }
+                }
+                Ok(None) => break,
+                Err(ReadError::Gone { oldest, .. }) if oldest > at => {
+                    cursor = source.reader.cursor(oldest);
+                }
+                Err(error) => return Err(HistoryError::Unreadable(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what was found, what the engine holds and what the index says together.
+    fn tell(
+        self,
+        names: &Names<'_>,
+        (now, summary): (Option<(MessageView, u64)>, Option<MessageSummary>),
+        indexed: Indexed,
+    ) -> Explanation {
+        let submitted = self.records.values().find_map(admission);
+        let submitted = submitted.and_then(|admitted| names.submitted(admitted));
+        let records: Vec<_> = self
+            .records
+            .iter()
+            .filter_map(|(position, record)| HistoryRecord::of(*position, record))
+            .collect();
+        let (now, due_ms) = now.map_or((None, 0), |(view, due_ms)| (Some(view), due_ms));
+        let present = now
+            .as_ref()
+            .map(|view| (view.state, view.reason))
+            .or(last_state(&records))
+            .or(summary.map(|summary| (summary.state, summary.reason)));
+        let of_records = records.iter().filter_map(|record| record.carrier);
+        let of_view = now.as_ref().and_then(|view| view.carrier);
+        Explanation {
+            id: self.id,
+            state: present.map(|(state, _)| state),
+            reason: present.map_or(Reason::None, |(_, reason)| reason),
+            awaited: match (&now, present) {
+                (Some(view), _) => Some(Awaited::of(view, due_ms)),
+                (None, Some((state, _))) if state.is_final() => Some(Awaited::Nothing),
+                (None, _) => None,
+            },
+            awaited_until_ms: due_ms,
+            rules: rules(submitted.as_ref(), &records),
+            carriers: of_records
+                .chain(of_view)
+                .map(|id| (id, names.carrier(id)))
+                .collect(),
+            now,
+            submitted,
+            records,
+            indexed,
+            missing: self.missing,
+        }
+    }
+
+    fn take(&mut self, found: journal::Record<'_>) {
+        let frame = found.frame;
+        if frame.kind < partition::record::KIND_MIN {
+            return;
+        }
+        match Record::decode(frame.kind, frame.version, frame.payload) {
+            Ok(record) if message_of(&record) == Some(self.id) => {
+                if self.records.len() < RECORDS_MAX {
+                    self.records.insert(found.start.0, record);
+                } else {
+                    self.missing.more = !self.records.contains_key(&found.start.0);
+                }
+            }
+            Ok(_) => {}
+            Err(_) => self.missing.unreadable += 1,
+        }
+    }
+}
+
+/// What numbers are called: by the configuration, else by the journal that gave them, else by their number.
+pub(crate) struct Names<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) open: Option<&'a OpenIndex>,
+}
+
+impl Names<'_> {
+    pub(crate) fn carrier(&self, id: CarrierId) -> String {
+        match self.shared.carrier_name(id) {
+            Some(name) => name.to_owned(),
+            None => self.recorded(NameKind::Carrier, id.0),
+        }
+    }
+
+    fn group(&self, id: RouteGroupId) -> String {
+        let groups = self.shared.config.routes.groups();
+        match groups.iter().find(|group| group.id() == id) {
+            Some(group) => group.name().as_str().to_owned(),
+            None => self.recorded(NameKind::Group, id.0),
+        }
+    }
+
+    fn recorded(&self, kind: NameKind, number: u32) -> String {
+        let recorded = self
+            .open
+            .and_then(|open| open.index.name(kind, number).ok());
+        recorded
+            .flatten()
+            .unwrap_or_else(|| format!("number-{number:08x}"))
+    }
+
+    fn submitted(&self, record: &partition::record::Admitted) -> Option<Submitted> {
+        let lane = usize::try_from(record.lane).ok()?;
+        Some(Submitted {
+            tenant: TenantId(record.tenant),
+            caller: CallerId(record.caller),
+            group: RouteGroupId(record.group),
+            group_name: self.group(RouteGroupId(record.group)),
+            category: partition::category_of(record.category).ok()?,
+            lane: *LANES.get(lane)?,
+            recipient: Msisdn::from_u64(record.recipient).ok()?,
+            sender: record.sender.clone(),
+            receipt_wanted: partition::receipt_wanted_of(record.receipt_wanted).ok()?,
+            admitted_ms: record.admitted_ms,
+            send_at_ms: record.send_at_ms,
+            expires_ms: record.expires_ms,
+            segments: record.segments,
+            config_version: record.config_version,
+            batch_id: record.batch_id.clone(),
+            has_idempotency_key: record.idempotency.is_some(),
+            claimed: record.claimed,
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! The engine's own record: who opened the journal, and what the numbers in the records that follow stand for.
+
+use prost::Message as _;
+
+use crate::config::EngineConfig;
+
+/// The engine's own record: who wrote what follows.
+pub(crate) const OPENED_KIND: u8 = 1;
+const _: () = assert!(OPENED_KIND < partition::record::KIND_MIN);
+
+/// Who opened the journal, and what the numbers in the records that follow stand for.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Opened {
+    #[prost(uint32, tag = "1")]
+    pub(crate) partitions: u32,
+    #[prost(message, repeated, tag = "2")]
+    names: Vec<Name>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Name {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(fixed32, tag = "2")]
+    number: u32,
+    #[prost(string, tag = "3")]
+    slug: String,
+}
+
+impl Opened {
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
+        self.encode_raw(out);
+    }
+}
+
+/// Kind, number and slug of every name in an Opened record; none when it is not one.
+pub(crate) fn opened_names(payload: &[u8]) -> Vec<(String, u32, String)> {
+    let opened = Opened::decode(payload).unwrap_or_default();
+    let names = opened.names.into_iter();
+    names
+        .map(|name| (name.kind, name.number, name.slug))
+        .collect()
+}
+
+pub(crate) fn opened_record(config: &EngineConfig) -> Opened {
+    let name = |kind: &str, number: u32, slug: &str| Name {
+        kind: kind.into(),
+        number,
+        slug: slug.into(),
+    };
+    let carriers = config.carriers.iter();
+    let tenants = config.tenants.iter();
+    let groups = config.routes.groups().iter();
+    Opened {
+        partitions: u32::from(config.limits.partitions),
+        names: carriers
+            .map(|carrier| name("carrier", carrier.id().0, carrier.name.as_str()))
+            .chain(tenants.map(|tenant| name("tenant", tenant.id().0, tenant.name.as_str())))
+            .chain(groups.map(|group| name("group", group.id().0, group.name().as_str())))
+            .collect(),
+    }
+}
