@@ -1,7 +1,7 @@
 //! Questions about single messages, and about the engine as a whole.
 
 use message::{MessageId, TenantId};
-use partition::{CancelVerdict, MessageView};
+use partition::{CancelVerdict, MessageView, ReplaceVerdict, Replacement};
 use tokio::sync::oneshot;
 
 use crate::stats::EngineStats;
@@ -19,6 +19,12 @@ pub(crate) enum Control {
         tenant: TenantId,
         id: MessageId,
         answer: oneshot::Sender<CancelVerdict>,
+    },
+    Replace {
+        tenant: TenantId,
+        id: MessageId,
+        replacement: Box<Replacement>,
+        answer: oneshot::Sender<ReplaceVerdict>,
     },
     AcknowledgeInbound {
         id: MessageId,
@@ -41,7 +47,7 @@ impl Control {
     /// The message it is about, which must not be cold when it is served.
     pub(crate) const fn message(&self) -> Option<MessageId> {
         match self {
-            Self::Find { id, .. } | Self::Cancel { id, .. } => Some(*id),
+            Self::Find { id, .. } | Self::Cancel { id, .. } | Self::Replace { id, .. } => Some(*id),
             Self::AcknowledgeInbound { .. } | Self::Stats { .. } => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use message::{CarrierId, MessageId, Submission, TenantId};
-use partition::{CancelVerdict, MessageView};
+use partition::{CancelVerdict, MessageView, ReplaceVerdict, Replacement};
 use tokio::sync::oneshot;
 
 use crate::caller::{Caller, Refusal};
@@ -117,6 +117,26 @@ impl Handle {
         self.ask(|answer| Control::Cancel { tenant, id, answer })
             .await
             .unwrap_or(CancelVerdict::Unknown)
+    }
+
+    /// Gives a message of this tenant new content, if nothing of it was written yet. [`Replacement::segments`] is measured here.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of a field; nothing has changed then.
+    pub async fn replace(
+        &self,
+        (tenant, id): (TenantId, MessageId),
+        replacement: Replacement,
+    ) -> Result<ReplaceVerdict, Refusal> {
+        let now = (self.shared.config.clock)();
+        let replacement = Box::new(self.shared.check_replacement(replacement, now)?);
+        let asked = self.ask(|answer| Control::Replace {
+            tenant,
+            id,
+            replacement,
+            answer,
+        });
+        Ok(asked.await.unwrap_or(ReplaceVerdict::Unknown))
     }
 
     /// Follows events from a position on, or from now on.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use message::{Lane, Now, Reason, ReceiptWanted, RouteGroupId, Submission};
-use partition::{Admit, Claim, IdempotencyKey};
+use partition::{Admit, Claim, IdempotencyKey, Replacement};
 use queue::{Amount, Ring, WakeFlag};
 use routing::RouteQuery;
 
@@ -95,7 +95,7 @@ impl Shared {
                 ),
             ));
         }
-        let segments = self.measure(&submission)?;
+        let segments = measure(&submission.text)?;
         let group = self.route(&submission)?;
         let lane = self.config.lanes[submission.category.index()];
         let expires_ms = self.expiry(&submission, now)?;
@@ -154,30 +154,6 @@ impl Shared {
         }
     }
 
-    fn measure(&self, submission: &Submission) -> Result<u8, Refusal> {
-        let invalid = |description: String| {
-            Refusal::field(Reason::InvalidArgument, "content.sms.text", description)
-        };
-        let text = std::str::from_utf8(&submission.text)
-            .map_err(|error| invalid(format!("is not UTF-8: {error}")))?;
-        if text.is_empty() {
-            return Err(invalid("is empty: at least one character is needed".into()));
-        }
-        let measure = sms_text::measure(text);
-        let max_units = measure.alphabet.max_units();
-        if measure.units > max_units {
-            return Err(Refusal::field(
-                Reason::TextTooLong,
-                "content.sms.text",
-                format!(
-                    "takes {} units of {}, one segment has {max_units}; longer messages are not supported yet",
-                    measure.units, measure.alphabet,
-                ),
-            ));
-        }
-        Ok(1)
-    }
-
     fn route(&self, submission: &Submission) -> Result<RouteGroupId, Refusal> {
         let query = RouteQuery {
             destination: submission.recipient,
@@ -196,7 +172,33 @@ impl Shared {
     }
 
     fn expiry(&self, submission: &Submission, now: Now) -> Result<u64, Refusal> {
-        let begins_ms = submission.send_at_ms.unwrap_or(0).max(now.wall_ms);
+        let begins_ms = self.begin(submission.send_at_ms, now)?;
+        let valid_for_ms = submission
+            .valid_for_ms
+            .unwrap_or(self.config.valid_for_ms[submission.category.index()]);
+        check_valid_for(valid_for_ms)?;
+        Ok(begins_ms.saturating_add(valid_for_ms))
+    }
+
+    /// Refuses what no capacity can help, as [`Self::check`] does.
+    pub(crate) fn check_replacement(
+        &self,
+        replacement: Replacement,
+        now: Now,
+    ) -> Result<Replacement, Refusal> {
+        self.check_open()?;
+        let segments = measure(&replacement.text)?;
+        self.begin(replacement.send_at_ms, now)?;
+        replacement.valid_for_ms.map_or(Ok(()), check_valid_for)?;
+        Ok(Replacement {
+            segments,
+            ..replacement
+        })
+    }
+
+    /// When a message may be sent first.
+    fn begin(&self, send_at_ms: Option<u64>, now: Now) -> Result<u64, Refusal> {
+        let begins_ms = send_at_ms.unwrap_or(0).max(now.wall_ms);
         let horizon_ms = self.config.send_at_horizon_ms;
         if begins_ms - now.wall_ms > horizon_ms {
             return Err(Refusal::field(
@@ -208,19 +210,7 @@ impl Shared {
                 ),
             ));
         }
-        let valid_for_ms = submission
-            .valid_for_ms
-            .unwrap_or(self.config.valid_for_ms[submission.category.index()]);
-        if valid_for_ms < VALID_FOR_MIN_MS {
-            return Err(Refusal::field(
-                Reason::InvalidArgument,
-                "valid_for",
-                format!(
-                    "is {valid_for_ms} ms: allowed is 1 s and more, since carriers count seconds"
-                ),
-            ));
-        }
-        Ok(begins_ms.saturating_add(valid_for_ms))
+        Ok(begins_ms)
     }
 
     fn check_otp(&self, caller: &Caller, group: RouteGroupId) -> Result<(), Refusal> {
@@ -331,4 +321,40 @@ impl Shared {
             }
         }
     }
+}
+
+/// How many segments a text takes.
+fn measure(text: &[u8]) -> Result<u8, Refusal> {
+    let invalid = |description: String| {
+        Refusal::field(Reason::InvalidArgument, "content.sms.text", description)
+    };
+    let text =
+        std::str::from_utf8(text).map_err(|error| invalid(format!("is not UTF-8: {error}")))?;
+    if text.is_empty() {
+        return Err(invalid("is empty: at least one character is needed".into()));
+    }
+    let measure = sms_text::measure(text);
+    let max_units = measure.alphabet.max_units();
+    if measure.units > max_units {
+        return Err(Refusal::field(
+            Reason::TextTooLong,
+            "content.sms.text",
+            format!(
+                "takes {} units of {}, one segment has {max_units}; longer messages are not supported yet",
+                measure.units, measure.alphabet,
+            ),
+        ));
+    }
+    Ok(1)
+}
+
+fn check_valid_for(valid_for_ms: u64) -> Result<(), Refusal> {
+    if valid_for_ms >= VALID_FOR_MIN_MS {
+        return Ok(());
+    }
+    Err(Refusal::field(
+        Reason::InvalidArgument,
+        "valid_for",
+        format!("is {valid_for_ms} ms: allowed is 1 s and more, since carriers count seconds"),
+    ))
 }

@@ -49,7 +49,10 @@ pub use journal::{FileStorage, Storage};
 pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};
 pub use metrics::{Description, Kind, METRICS};
 pub use partition::Limits as PartitionLimits;
-pub use partition::{CancelVerdict, InboundView, MessageView, OnUncertain, Policy, RetryPolicy};
+pub use partition::{
+    CancelVerdict, InboundView, MessageView, OnUncertain, Policy, ReplaceVerdict, Replacement,
+    RetryPolicy,
+};
 pub use reply::{ReplySink, ReplyTo};
 pub use shard::{EngineFailure, OpenError, ShardFailure};
 pub use shared::{Life, LimitError};

@@ -215,6 +215,20 @@ impl Shared {
         spilled > 0 && self.backlog_credits.available().messages == 0
     }
 
+    /// A message holds another share of the byte credits. It is admitted, so that more of them are overdrawn if need be: a text at most.
+    pub(crate) fn recost(&self, lane: Lane, from_bytes: u32, to_bytes: u32) {
+        let bytes = |amount: u32| Amount {
+            messages: 0,
+            bytes: u64::from(amount),
+        };
+        if to_bytes > from_bytes {
+            let more = self.scopes(lane).overdraw(bytes(to_bytes - from_bytes));
+            let _held_by_the_message = more.into_held();
+        } else {
+            self.scopes(lane).release(bytes(from_bytes - to_bytes));
+        }
+    }
+
     /// 64 random bits: a counter stepped by the golden ratio and mixed (SplitMix64), seeded by the operating system at start.
     pub(crate) fn random(&self) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15;

@@ -132,6 +132,8 @@ reasons! {
     CancelledByCaller = 206, "CANCELLED_BY_CALLER";
     /// Put back in its lane after a restart.
     Recovered = 207, "RECOVERED";
+    /// The caller gave it new content in time.
+    ReplacedByCaller = 208, "REPLACED_BY_CALLER";
 
     // 300: retries.
     /// The carrier asked to slow down; the message is first in its lane again.

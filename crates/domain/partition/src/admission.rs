@@ -23,11 +23,7 @@ pub(crate) fn admitted_record(
     let (id_high, id_low) = record::halves(id);
     let cost_bytes = u32::try_from(admit.submission.cost_bytes()).unwrap_or(u32::MAX);
     let submission = admit.submission;
-    let (sender_kind, sender) = match submission.sender {
-        SenderId::Alphanumeric(text) => (1, text),
-        SenderId::ShortCode(text) => (2, text),
-        SenderId::LongNumber(text) => (3, text),
-    };
+    let (sender_kind, sender) = sender_parts(submission.sender);
     record::Admitted {
         id_high,
         id_low,
@@ -42,7 +38,7 @@ pub(crate) fn admitted_record(
             .map(String::from)
             .unwrap_or_default(),
         sender_kind,
-        sender: sender.into(),
+        sender,
         text: submission.text,
         receipt_wanted: u32::from(receipt_wanted_number(submission.receipt_wanted)),
         admitted_ms: now.wall_ms,
@@ -68,12 +64,7 @@ pub(crate) fn admitted_record(
 
 /// The live message of an Admitted record.
 pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry, &'static str> {
-    let sender: SenderId = match record.sender_kind {
-        1 => SenderId::Alphanumeric(record.sender.into()),
-        2 => SenderId::ShortCode(record.sender.into()),
-        3 => SenderId::LongNumber(record.sender.into()),
-        _ => return Err("sender_kind"),
-    };
+    let sender = sender_of(record.sender_kind, record.sender.into())?;
     let lane = usize::try_from(record.lane)
         .ok()
         .and_then(|index| LANES.get(index))
@@ -118,6 +109,25 @@ pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry,
         config_version: record.config_version,
         released: false,
     })
+}
+
+/// A sender as records carry it: its kind and its text.
+pub(crate) fn sender_parts(sender: SenderId) -> (u32, String) {
+    match sender {
+        SenderId::Alphanumeric(text) => (1, text.into()),
+        SenderId::ShortCode(text) => (2, text.into()),
+        SenderId::LongNumber(text) => (3, text.into()),
+    }
+}
+
+/// The sender of a record's parts.
+pub(crate) fn sender_of(kind: u32, text: Box<str>) -> Result<SenderId, &'static str> {
+    match kind {
+        1 => Ok(SenderId::Alphanumeric(text)),
+        2 => Ok(SenderId::ShortCode(text)),
+        3 => Ok(SenderId::LongNumber(text)),
+        _ => Err("sender_kind"),
+    }
 }
 
 fn category_number(category: Category) -> u32 {

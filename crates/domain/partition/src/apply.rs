@@ -73,6 +73,7 @@ impl Partition {
             Record::Outcome(record) => self.apply_outcome(&record).map_err(bad),
             Record::Receipt(record) => self.apply_receipt(&record).map_err(bad),
             Record::Final(record) => self.apply_final(record).map_err(bad),
+            Record::Replaced(record) => self.apply_replaced(&record).map_err(bad),
             Record::EarlyReceipt(record) => self.apply_early(record, position).map_err(bad),
             Record::Inbound(record) => self.apply_inbound(*record, position).map_err(bad),
             Record::InboundDone(record) => {
@@ -418,7 +419,7 @@ impl Entry {
         }
     }
 
-    fn change(&self, segment: SegmentRef, at_ms: u64, sequence: u32) -> Change {
+    pub(crate) fn change(&self, segment: SegmentRef, at_ms: u64, sequence: u32) -> Change {
         Change {
             id: segment.message,
             sequence,

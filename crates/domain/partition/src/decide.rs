@@ -66,6 +66,11 @@ impl Partition {
                 }
             }
             Event::Cancel { tenant, id } => self.decide_cancel(tenant, id, decision),
+            Event::Replace {
+                tenant,
+                id,
+                replacement,
+            } => self.decide_replace((tenant, id), *replacement, decision),
             Event::Inbound(arrived) => self.decide_inbound(*arrived, decision),
             Event::InboundDone { id, acknowledged } => {
                 let known = self.inbound.find(id).is_some();

@@ -59,6 +59,22 @@ pub enum Effect {
     ClaimGranted(MessageId),
     /// Whatever the lanes hold of this message is void.
     Withdraw(MessageId),
+    /// Whatever the lanes hold of this message for an earlier attempt is void; it holds one place.
+    Supersede {
+        /// The message.
+        id: MessageId,
+        /// The attempt to be made now.
+        attempt: AttemptNo,
+    },
+    /// The message holds another share of the byte credits.
+    Recost {
+        /// What is to be sent, for its lane.
+        payload: Arc<Payload>,
+        /// What it held.
+        from_bytes: u32,
+        /// What it holds from now on.
+        to_bytes: u32,
+    },
     /// A receipt is awaited.
     Expect {
         /// From this carrier.
@@ -115,6 +131,8 @@ impl Effect {
         match self {
             Self::Enqueue(_) | Self::ClaimGranted(_) => Timing::Durable,
             Self::Withdraw(_)
+            | Self::Supersede { .. }
+            | Self::Recost { .. }
             | Self::Expect { .. }
             | Self::Forget { .. }
             | Self::Uncertain { .. }
@@ -143,6 +161,8 @@ pub enum Answer {
     },
     /// What became of a cancellation.
     Cancel(CancelVerdict),
+    /// What became of a replacement.
+    Replace(ReplaceVerdict),
     /// An inbound message was kept under this id.
     Inbound(MessageId),
     /// Whether an inbound message was there to be acknowledged.
@@ -155,6 +175,20 @@ pub enum CancelVerdict {
     /// It will not be sent.
     Cancelled,
     /// A segment was written before, or the message is done with.
+    TooLate {
+        /// Its state.
+        state: MessageState,
+    },
+    /// No such message, or no longer known.
+    Unknown,
+}
+
+/// The definite answer to a replacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplaceVerdict {
+    /// The new content will be sent, the old will not.
+    Replaced,
+    /// A segment may have been written before, or the message is done with.
     TooLate {
         /// Its state.
         state: MessageState,

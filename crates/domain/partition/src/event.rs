@@ -1,8 +1,9 @@
 //! What a partition is asked to decide about.
 
+use bytes::Bytes;
 use message::{
     CallerId, CarrierId, CarrierMessageId, InboundMessage, Lane, MessageId, Outcome, ReceiptState,
-    RouteGroupId, SegmentRef, Submission, TenantId,
+    RouteGroupId, SegmentRef, SenderId, Submission, TenantId,
 };
 
 use crate::idempotency::SubmittedKey;
@@ -32,6 +33,21 @@ pub struct Admit {
     pub key: Option<SubmittedKey>,
     /// Random bits for the id.
     pub random: u64,
+}
+
+/// New content for a message that has not been sent.
+#[derive(Clone, Debug)]
+pub struct Replacement {
+    /// The text, UTF-8.
+    pub text: Bytes,
+    /// From whom.
+    pub sender: SenderId,
+    /// Segments of an attempt.
+    pub segments: u8,
+    /// How long it may be sent, in milliseconds from when it may be sent first; as long as before when left out.
+    pub valid_for_ms: Option<u64>,
+    /// Not before this time, in milliseconds since the epoch; as before when left out.
+    pub send_at_ms: Option<u64>,
 }
 
 /// When the first attempt of an admitted message is claimed.
@@ -138,6 +154,15 @@ pub enum Event {
         tenant: TenantId,
         /// Which message.
         id: MessageId,
+    },
+    /// A client gives a message new content.
+    Replace {
+        /// Who asks: another tenant's messages are unknown to it.
+        tenant: TenantId,
+        /// Which message.
+        id: MessageId,
+        /// What takes the place of its content.
+        replacement: Box<Replacement>,
     },
     /// A handset wrote.
     Inbound(Box<InboundArrived>),

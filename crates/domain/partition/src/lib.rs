@@ -36,14 +36,17 @@ mod policy;
 mod receipt;
 pub mod record;
 mod recovery;
+mod replace;
 mod state;
 
 pub use admission::{category_of, receipt_wanted_of};
 pub use apply::{ApplyError, Change};
 pub use cold::Glance;
-pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, Timing};
+pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, ReplaceVerdict, Timing};
 pub use entry::MessageView;
-pub use event::{Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport};
+pub use event::{
+    Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport, Replacement,
+};
 pub use idempotency::{IdempotencyKey, KeyGeneration, KeyRoom, PriorKey, SubmittedKey};
 pub use inbound::InboundView;
 pub use policy::{Limits, OnUncertain, Policy, RetryPolicy};

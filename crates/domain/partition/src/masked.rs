@@ -2,7 +2,19 @@
 
 use std::fmt;
 
-use crate::record::{Admitted, Inbound, joined};
+use crate::record::{Admitted, Inbound, Replaced, joined};
+
+impl fmt::Debug for Replaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replaced")
+            .field("segment", &self.segment)
+            .field("text_bytes", &self.text.len())
+            .field("expires_ms", &self.expires_ms)
+            .field("send_at_ms", &self.send_at_ms)
+            .field("at_ms", &self.at_ms)
+            .finish_non_exhaustive()
+    }
+}
 
 impl fmt::Debug for Admitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

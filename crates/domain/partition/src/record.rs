@@ -8,6 +8,9 @@ use message::{CarrierMessageId, MessageId, SegmentRef};
 use prost::Message as _;
 use thiserror::Error;
 
+mod replaced;
+pub use replaced::Replaced;
+
 /// The version every kind has in this release.
 pub const RECORD_VERSION: u8 = 1;
 
@@ -326,6 +329,7 @@ pub enum Record {
     Inbound(Box<Inbound>),
     InboundDone(InboundDone),
     KeyKept(KeyKept),
+    Replaced(Box<Replaced>),
 }
 
 /// Why a frame is not a record of ours.
@@ -370,6 +374,7 @@ impl Record {
             Self::Inbound(_) => 23,
             Self::InboundDone(_) => 24,
             Self::KeyKept(_) => 25,
+            Self::Replaced(_) => 27,
         }
     }
 
@@ -388,6 +393,7 @@ impl Record {
             Self::Inbound(record) => of_high(record.id_high),
             Self::InboundDone(record) => of_high(record.id_high),
             Self::KeyKept(record) => of_high(record.segment.id_high),
+            Self::Replaced(record) => of_high(record.segment.id_high),
         }
     }
 
@@ -404,6 +410,7 @@ impl Record {
             Self::Inbound(record) => record.encode_raw(out),
             Self::InboundDone(record) => record.encode_raw(out),
             Self::KeyKept(record) => record.encode_raw(out),
+            Self::Replaced(record) => record.encode_raw(out),
         }
     }
 
@@ -426,6 +433,7 @@ impl Record {
             23 => Inbound::decode(payload).map(|record| Self::Inbound(Box::new(record))),
             24 => InboundDone::decode(payload).map(Self::InboundDone),
             25 => KeyKept::decode(payload).map(Self::KeyKept),
+            27 => Replaced::decode(payload).map(|record| Self::Replaced(Box::new(record))),
             unknown => return Err(RecordError::Kind(unknown)),
         };
         record.map_err(|error| RecordError::Payload {

@@ -45,6 +45,11 @@ enum Step {
     Cancel {
         which: usize,
     },
+    Replace {
+        which: usize,
+        valid_ms: Option<u64>,
+        delay_ms: Option<u64>,
+    },
     ExpiredInLane {
         which: usize,
     },
@@ -75,6 +80,9 @@ fn step() -> impl Strategy<Value = Step> {
             |(which, state, by_address)| Step::Receipt { which, state, by_address }
         ),
         1 => which.clone().prop_map(|which| Step::Cancel { which }),
+        2 => (which.clone(), prop::option::of(1_u64..120_000), prop::option::of(0_u64..30_000)).prop_map(
+            |(which, valid_ms, delay_ms)| Step::Replace { which, valid_ms, delay_ms }
+        ),
         1 => which.prop_map(|which| Step::ExpiredInLane { which }),
         4 => prop_oneof![0_u64..600, 4_000_u64..12_000, 29_000_u64..70_000].prop_map(|ms| Step::Advance { ms }),
     ]
@@ -160,6 +168,18 @@ fn run(rig: &mut Rig, step: Step) {
         }
         Step::Cancel { which } => {
             pick(&rig.ids, which).map(|id| rig.decide(Event::Cancel { tenant: TENANT, id }));
+        }
+        Step::Replace {
+            which,
+            valid_ms,
+            delay_ms,
+        } => {
+            if let Some(id) = pick(&rig.ids, which) {
+                let send_at_ms = delay_ms.map(|delay_ms| rig.now.wall_ms + delay_ms);
+                let times = (valid_ms, send_at_ms);
+                let event = rig::replacement(id, "another text", times);
+                rig.decide(event);
+            }
         }
         Step::ExpiredInLane { which } => {
             let expired = pick(&queued, which)
@@ -251,6 +271,12 @@ fn last_attempt(log: &[(u8, Vec<u8>)], id: MessageId) -> LastAttempt {
                         ..LastAttempt::default()
                     };
                 }
+            }
+            Record::Replaced(record) if of(record.segment).is_some() => {
+                last = LastAttempt {
+                    number: record.segment.attempt,
+                    ..LastAttempt::default()
+                };
             }
             _ => {}
         }

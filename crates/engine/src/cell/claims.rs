@@ -25,6 +25,7 @@ impl Cell {
                 let sendable = group.sendable()[lane];
                 let mut voids = Voids {
                     withdrawn: &mut self.withdrawn,
+                    superseded: &mut self.superseded,
                     expired: &mut wishes.expired,
                 };
                 while left > 0 {

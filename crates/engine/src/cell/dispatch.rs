@@ -182,6 +182,7 @@ impl Cell {
             let group = &mut self.groups[from];
             let mut voids = Voids {
                 withdrawn: &mut self.withdrawn,
+                superseded: &mut self.superseded,
                 expired: &mut wishes.expired,
             };
             if !group.settle_head(lane, now, &mut voids) {

@@ -14,6 +14,8 @@ use message::{
 use partition::{Enqueue, Place};
 use queue::{Admitted, FairQueue, Verdict};
 
+use super::superseded::Superseded;
+
 /// Most messages found expired in a turn: each is a decision of its partition, and an otp waits for the turn to end.
 pub(super) const EXPIRED_PER_TURN: usize = 256;
 
@@ -77,6 +79,8 @@ impl Work {
 pub(super) struct Voids<'a> {
     /// Messages that were taken out of the lanes by a decision; each is dropped where it is met.
     pub(super) withdrawn: &'a mut HashSet<MessageId, IdBuildHasher>,
+    /// Places whose message has new content, for a later attempt.
+    pub(super) superseded: &'a mut Superseded,
     /// Messages that are found expired and of which nobody knows that yet.
     pub(super) expired: &'a mut Vec<MessageId>,
 }
@@ -85,13 +89,16 @@ pub(super) struct Voids<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fitness {
     Fit,
+    Superseded,
     Withdrawn,
     Expired,
 }
 
 impl Voids<'_> {
     fn fitness(&self, work: &Work, now: Now) -> Fitness {
-        if !self.withdrawn.is_empty() && self.withdrawn.contains(&work.id) {
+        if self.superseded.holds(work.id, work.attempt) {
+            Fitness::Superseded
+        } else if !self.withdrawn.is_empty() && self.withdrawn.contains(&work.id) {
             Fitness::Withdrawn
         } else if work.payload.expires_ms < now.wall_ms + LEFT_MIN_MS {
             Fitness::Expired
@@ -101,9 +108,10 @@ impl Voids<'_> {
     }
 
     /// Takes note that a message which is not fit left the lanes.
-    fn note(&mut self, id: MessageId, fitness: Fitness) {
+    fn note(&mut self, (id, attempt): (MessageId, AttemptNo), fitness: Fitness) {
         match fitness {
             Fitness::Fit => {}
+            Fitness::Superseded => drop(self.superseded.drops(id, attempt)),
             Fitness::Withdrawn => drop(self.withdrawn.remove(&id)),
             Fitness::Expired => self.expired.push(id),
         }
@@ -284,7 +292,7 @@ impl Group {
             let Some(head) = lane.head() else {
                 return false;
             };
-            let (id, fitness) = (head.id, voids.fitness(head, now));
+            let (place, fitness) = ((head.id, head.attempt), voids.fitness(head, now));
             if fitness == Fitness::Fit {
                 return true;
             }
@@ -292,7 +300,7 @@ impl Group {
                 return false;
             }
             lane.pop_head();
-            voids.note(id, fitness);
+            voids.note(place, fitness);
         }
     }
 
@@ -344,8 +352,8 @@ impl Group {
                 lane.claiming.push_back(work);
                 ClaimNext::Claim(id)
             }
-            void @ (Fitness::Withdrawn | Fitness::Expired) => {
-                voids.note(work.id, void);
+            void @ (Fitness::Superseded | Fitness::Withdrawn | Fitness::Expired) => {
+                voids.note((work.id, work.attempt), void);
                 ClaimNext::NoneNeeded
             }
         };
@@ -354,12 +362,17 @@ impl Group {
     }
 
     /// Drops what was withdrawn from everywhere but among the claims under way, whose order must stay. Costs O(messages).
-    pub(super) fn sweep(&mut self, withdrawn: &mut HashSet<MessageId, IdBuildHasher>) {
+    pub(super) fn sweep(
+        &mut self,
+        withdrawn: &mut HashSet<MessageId, IdBuildHasher>,
+        superseded: &mut Superseded,
+    ) {
+        let mut void =
+            |work: &Work| superseded.drops(work.id, work.attempt) || withdrawn.remove(&work.id);
         for lane in &mut self.lanes {
-            lane.ready.retain(|work| !withdrawn.remove(&work.id));
-            lane.again.retain(|work| !withdrawn.remove(&work.id));
-            lane.waiting
-                .sweep(|work| withdrawn.remove(&work.id), &mut Vec::new());
+            lane.ready.retain(|work| !void(work));
+            lane.again.retain(|work| !void(work));
+            lane.waiting.sweep(&mut void, &mut Vec::new());
             lane.refill();
         }
     }

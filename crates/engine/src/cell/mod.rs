@@ -25,6 +25,7 @@ mod dispatch;
 mod group;
 mod latency;
 mod rate;
+mod superseded;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +33,7 @@ use std::collections::{HashSet, VecDeque};
 
 use connector::{Connector, ConnectorEvent, Dispatch, ReceiptHandle, Verdict};
 use message::{
-    CarrierId, IdBuildHasher, LANES, MessageId, Now, RouteGroupId, SegmentRef, TenantId,
+    AttemptNo, CarrierId, IdBuildHasher, LANES, MessageId, Now, RouteGroupId, SegmentRef, TenantId,
 };
 use partition::Enqueue;
 use routing::RouteTable;
@@ -42,6 +43,7 @@ pub(crate) use carrier::{Carrier, CarrierSetup};
 use dispatch::Candidates;
 use group::Group;
 pub(crate) use latency::{LaneLatency, histogram};
+use superseded::Superseded;
 
 /// Fewer withdrawals than this are not worth going through the lanes for.
 const SWEEP_ABOVE: usize = 1_024;
@@ -77,6 +79,7 @@ pub(crate) struct Cell {
     /// Claims that are not durable yet, in the order in which they were made: the group and lane of each.
     claiming: VecDeque<(usize, usize)>,
     withdrawn: HashSet<MessageId, IdBuildHasher>,
+    superseded: Superseded,
     /// How many withdrawals are worth going through the lanes for.
     sweep_at: usize,
     pub(crate) latency: [LaneLatency; 4],
@@ -107,6 +110,7 @@ impl Cell {
             carriers,
             claiming: VecDeque::new(),
             withdrawn: HashSet::default(),
+            superseded: Superseded::default(),
             sweep_at: SWEEP_ABOVE,
             latency: LANES.map(|_| LaneLatency::new()),
             first_carrier: 0,
@@ -129,7 +133,9 @@ impl Cell {
 
     /// Puts a message into its lane, unless it was withdrawn on the way here.
     pub(crate) fn enqueue(&mut self, enqueue: Enqueue, admitted_ns: u64, now: Now) {
-        if !self.withdrawn.is_empty() && self.withdrawn.remove(&enqueue.id) {
+        if self.superseded.drops(enqueue.id, enqueue.attempt)
+            || (!self.withdrawn.is_empty() && self.withdrawn.remove(&enqueue.id))
+        {
             return;
         }
         let mut groups = self.groups.iter_mut();
@@ -150,6 +156,16 @@ impl Cell {
     /// Whatever the lanes hold or are about to get of this message is void; it is dropped when its turn comes.
     pub(crate) fn withdraw(&mut self, id: MessageId) {
         self.withdrawn.insert(id);
+    }
+
+    /// The place that the lanes hold, or are about to get, of an earlier attempt of this message is void, as if it was withdrawn.
+    pub(crate) fn supersede(&mut self, id: MessageId, attempt: AttemptNo) {
+        self.superseded.add(id, attempt);
+    }
+
+    /// The place of this attempt never came into being.
+    pub(crate) fn left_place(&mut self, id: MessageId, attempt: AttemptNo) {
+        self.superseded.drops(id, attempt);
     }
 
     /// The message is in no lane and on the way to none, so that a withdrawal of it has nothing to wait for: a turn's wishes handed it back
@@ -273,7 +289,8 @@ impl Cell {
 
     /// Drops what was withdrawn wherever it stands, when it is so much that going through the lanes costs no more than meeting each.
     fn sweep_withdrawn(&mut self) {
-        if self.withdrawn.len() < self.sweep_at {
+        let void = self.withdrawn.len() + self.superseded.places();
+        if void < self.sweep_at {
             return;
         }
         let held: usize = self
@@ -281,14 +298,14 @@ impl Cell {
             .iter()
             .map(|group| group.depths().iter().sum::<usize>())
             .sum();
-        if 2 * self.withdrawn.len() < held {
+        if 2 * void < held {
             self.sweep_at = (held / 2).max(SWEEP_ABOVE);
             return;
         }
         for group in &mut self.groups {
-            group.sweep(&mut self.withdrawn);
+            group.sweep(&mut self.withdrawn, &mut self.superseded);
         }
-        self.sweep_at = self.withdrawn.len() + SWEEP_ABOVE;
+        self.sweep_at = self.withdrawn.len() + self.superseded.places() + SWEEP_ABOVE;
     }
 }
 

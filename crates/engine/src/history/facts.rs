@@ -5,7 +5,9 @@ use message::{CallerId, MessageState, Msisdn, OutcomeClass, RouteGroupId, Tenant
 use partition::Record;
 use partition::record::{Admitted, Outcome};
 
-use super::record::{admitted_state, carrier_of, class_of, message_of, reason_of, state_of};
+use super::record::{
+    admitted_state, carrier_of, class_of, message_of, reason_of, replaced_state, state_of,
+};
 
 /// What a record says about its message; `None` when it is about none.
 pub(crate) fn fact(
@@ -28,6 +30,16 @@ pub(crate) fn fact(
                 uncertain: false,
             };
             (record.at_ms, Change::Moved(ended))
+        }
+        Record::Replaced(record) => {
+            let (state, reason) = replaced_state(record);
+            let replaced = Moved {
+                state: Some(state),
+                reason: Some(reason),
+                carrier: None,
+                uncertain: false,
+            };
+            (record.at_ms, Change::Moved(replaced))
         }
         Record::KeyKept(_) => (0, Change::Noted),
         Record::EarlyReceipt(_) | Record::Inbound(_) | Record::InboundDone(_) => return None,

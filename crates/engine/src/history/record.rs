@@ -24,6 +24,8 @@ pub enum RecordKind {
     Final,
     /// The idempotency key was carried forward.
     KeyKept,
+    /// The message got new content.
+    Replaced,
 }
 
 /// One record of a message.
@@ -82,6 +84,7 @@ pub(crate) fn message_of(record: &Record) -> Option<MessageId> {
         Record::Receipt(record) => of(&record.segment),
         Record::Final(record) => of(&record.segment),
         Record::KeyKept(record) => of(&record.segment),
+        Record::Replaced(record) => of(&record.segment),
         Record::EarlyReceipt(_) | Record::Inbound(_) | Record::InboundDone(_) => None,
     }
 }
@@ -116,6 +119,16 @@ pub(crate) const fn admitted_state(record: &record::Admitted) -> (MessageState, 
     } else {
         (MessageState::Queued, Reason::Admitted)
     }
+}
+
+/// Where a replacement leaves the message.
+pub(crate) const fn replaced_state(record: &record::Replaced) -> (MessageState, Reason) {
+    let state = if record.send_at_ms > record.at_ms {
+        MessageState::Scheduled
+    } else {
+        MessageState::Queued
+    };
+    (state, Reason::ReplacedByCaller)
 }
 
 impl HistoryRecord {
@@ -172,6 +185,15 @@ impl HistoryRecord {
                 ..of(RecordKind::Final, record.at_ms, record.segment)
             },
             Record::KeyKept(record) => of(RecordKind::KeyKept, 0, record.segment),
+            Record::Replaced(record) => {
+                let (state, reason) = replaced_state(record);
+                Self {
+                    state: Some(state),
+                    reason,
+                    next_at_ms: record.send_at_ms,
+                    ..of(RecordKind::Replaced, record.at_ms, record.segment)
+                }
+            }
             Record::EarlyReceipt(_) | Record::Inbound(_) | Record::InboundDone(_) => return None,
         })
     }

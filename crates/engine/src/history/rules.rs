@@ -62,7 +62,10 @@ pub(crate) fn rules(submitted: Option<&Submitted>, records: &[HistoryRecord]) ->
             RecordKind::Outcome => of_outcome(&mut rules, record),
             RecordKind::Receipt => of_receipt(&mut rules, record),
             RecordKind::Final => of_end(&mut rules, record),
-            RecordKind::Claimed | RecordKind::Written | RecordKind::KeyKept => {}
+            RecordKind::Claimed
+            | RecordKind::Written
+            | RecordKind::KeyKept
+            | RecordKind::Replaced => {}
         }
     }
     rules

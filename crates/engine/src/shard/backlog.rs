@@ -309,18 +309,24 @@ impl Shard {
             }
             Control::Cancel {
                 id: asked, tenant, ..
+            }
+            | Control::Replace {
+                id: asked, tenant, ..
             } if *asked == id && tenant.0 == record.tenant => self.warm(record, position)?,
             Control::Find { .. }
             | Control::Cancel { .. }
+            | Control::Replace { .. }
             | Control::AcknowledgeInbound { .. }
             | Control::Stats { .. } => None,
         };
         self.serve_request(request, now)?;
         if let Some(enqueue) = warmed {
             if self.partitions[at].enqueue_admitted(id).is_some() {
+                // After a replacement the cell finds it superseded.
                 self.enter_lane(enqueue, 0, now);
             } else {
                 self.cell.left_lanes(id);
+                self.cell.left_place(id, enqueue.attempt);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use connector::{ReceiptHandle, Verdict};
 use journal::Position;
 use message::{CarrierId, Lane, MessageId, Now, Reason};
-use partition::{CancelVerdict, Change, Effect, Enqueue, InboundView, MessageView};
+use partition::{CancelVerdict, Change, Effect, Enqueue, InboundView, MessageView, ReplaceVerdict};
 use tokio::sync::oneshot;
 
 use super::Shard;
@@ -32,6 +32,8 @@ pub(super) enum Deferred {
     Reply(ReplyTo, Box<AdmitReply>, u64, Lane),
     /// Answer a cancellation.
     Cancel(oneshot::Sender<CancelVerdict>, CancelVerdict),
+    /// Answer a replacement.
+    Replace(oneshot::Sender<ReplaceVerdict>, ReplaceVerdict),
     /// Show an inbound message to watchers.
     Inbound(Box<InboundView>),
     /// Answer the acknowledgement of an inbound message.
@@ -163,6 +165,10 @@ impl Shard {
             }
             Deferred::Cancel(answer, verdict) => {
                 // The client may have gone; the cancellation stands.
+                let _ = answer.send(verdict);
+            }
+            Deferred::Replace(answer, verdict) => {
+                // The client may have gone; the replacement stands.
                 let _ = answer.send(verdict);
             }
             Deferred::Inbound(view) => self.shared.inbound.add(*view),

@@ -1,6 +1,7 @@
 //! What is done now and then rather than per message: gauges, retention, statistics.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use journal::{Append as _, JournalState, Position};
 use message::Now;
@@ -102,12 +103,31 @@ impl Shard {
         self.retain(now)
     }
 
+    fn publish_gauges(&self) {
+        for (group, depths) in self.cell.depths() {
+            if let Some(gauge) = self.shared.groups.get(&group) {
+                for (gauge, depth) in gauge.waiting.iter().zip(depths) {
+                    gauge.store(depth as u64, Ordering::Relaxed);
+                }
+            }
+        }
+        for (group, names) in self.cell.spilled() {
+            if let Some(gauge) = self.shared.groups.get(&group) {
+                for (gauge, names) in gauge.spilled.iter().zip(names) {
+                    gauge.store(names as u64, Ordering::Relaxed);
+                }
+            }
+        }
+        let awaited = self.evidence.awaited() as u64;
+        self.shared
+            .receipts_awaited
+            .store(awaited, Ordering::Relaxed);
+    }
+
     fn set_otp_limits(&self, now: Now) {
         for (group, gauge) in &self.shared.groups {
             let limit = self.cell.otp_limit(*group, now);
-            gauge
-                .otp_limit
-                .store(limit, std::sync::atomic::Ordering::Relaxed);
+            gauge.otp_limit.store(limit, Ordering::Relaxed);
         }
     }
 

@@ -27,7 +27,6 @@ mod written;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use connector::{ConnectorEvent, ReceiptHandle, Verdict};
 use hdrhistogram::Histogram;
@@ -216,6 +215,12 @@ impl Shard {
             Effect::Enqueue(enqueue) => self.enter_lane(enqueue, 0, now),
             Effect::ClaimGranted(id) => self.cell.grant(id),
             Effect::Withdraw(id) => self.cell.withdraw(id),
+            Effect::Supersede { id, attempt } => self.cell.supersede(id, attempt),
+            Effect::Recost {
+                payload,
+                from_bytes,
+                to_bytes,
+            } => self.shared.recost(payload.lane, from_bytes, to_bytes),
             Effect::Expect {
                 carrier,
                 id,
@@ -449,26 +454,5 @@ impl Shard {
     /// Journal room that intake leaves for outcomes and receipts of what is already under way: half of it.
     fn intake_room_bytes(&self) -> usize {
         self.shared.config.journal_buffer_max_bytes / 2
-    }
-
-    fn publish_gauges(&self) {
-        for (group, depths) in self.cell.depths() {
-            if let Some(gauge) = self.shared.groups.get(&group) {
-                for (gauge, depth) in gauge.waiting.iter().zip(depths) {
-                    gauge.store(depth as u64, Ordering::Relaxed);
-                }
-            }
-        }
-        for (group, names) in self.cell.spilled() {
-            if let Some(gauge) = self.shared.groups.get(&group) {
-                for (gauge, names) in gauge.spilled.iter().zip(names) {
-                    gauge.store(names as u64, Ordering::Relaxed);
-                }
-            }
-        }
-        let awaited = self.evidence.awaited() as u64;
-        self.shared
-            .receipts_awaited
-            .store(awaited, Ordering::Relaxed);
     }
 }

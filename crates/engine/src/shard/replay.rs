@@ -89,7 +89,8 @@ impl<'a> Replay<'a> {
                 | Record::Final(_)
                 | Record::EarlyReceipt(_)
                 | Record::Inbound(_)
-                | Record::InboundDone(_) => {}
+                | Record::InboundDone(_)
+                | Record::Replaced(_) => {}
             }
         }
         self.note_claim(&decoded, record.written_in);
@@ -205,6 +206,12 @@ impl<'a> Replay<'a> {
             Record::Claimed(claimed) => claimed.segment.to_ref().map(|segment| segment.message),
             Record::Outcome(outcome) if outcome.next_attempt != 0 => {
                 outcome.segment.to_ref().map(|segment| segment.message)
+            }
+            Record::Replaced(replaced) => {
+                if let Some(segment) = replaced.segment.to_ref() {
+                    self.claimed_before_boot.remove(&segment.message);
+                }
+                None
             }
             Record::Final(done) => {
                 if let Some(segment) = done.segment.to_ref() {

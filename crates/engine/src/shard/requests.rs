@@ -2,7 +2,7 @@
 
 use journal::Append as _;
 use message::{Now, Reason, stable_hash};
-use partition::{Answer, CancelVerdict, Event};
+use partition::{Answer, CancelVerdict, Event, ReplaceVerdict};
 
 use super::deferred::Deferred;
 use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, REQUESTS_PER_TURN, Shard, ShardFailure};
@@ -75,7 +75,11 @@ impl Shard {
                     ..Refusal::of(reason)
                 })
             }
-            Answer::None | Answer::Cancel(_) | Answer::Inbound(_) | Answer::Known(_) => {
+            Answer::None
+            | Answer::Cancel(_)
+            | Answer::Replace(_)
+            | Answer::Inbound(_)
+            | Answer::Known(_) => {
                 unreachable!("a submission is answered by admission, repeat or refusal")
             }
         };
@@ -133,6 +137,27 @@ impl Shard {
                 if let Answer::Cancel(verdict) = verdict {
                     self.deferred
                         .push(position, Deferred::Cancel(answer, verdict));
+                }
+            }
+            Control::Replace {
+                tenant,
+                id,
+                replacement,
+                answer,
+            } => {
+                let Some(at) = self.partition_of(id) else {
+                    let _ = answer.send(ReplaceVerdict::Unknown);
+                    return Ok(());
+                };
+                let event = Event::Replace {
+                    tenant,
+                    id,
+                    replacement,
+                };
+                let (verdict, position) = self.decide(at, event, now)?;
+                if let Answer::Replace(verdict) = verdict {
+                    self.deferred
+                        .push(position, Deferred::Replace(answer, verdict));
                 }
             }
             Control::AcknowledgeInbound { id, answer } => {

@@ -132,6 +132,7 @@ fn record(record: &HistoryRecord, told: &Explanation) -> v1::HistoryRecord {
         RecordKind::Receipt => v1::RecordKind::Receipt,
         RecordKind::Final => v1::RecordKind::Final,
         RecordKind::KeyKept => v1::RecordKind::KeyKept,
+        RecordKind::Replaced => v1::RecordKind::Replaced,
     };
     let carrier = record.carrier.and_then(|id| told.carriers.get(&id));
     v1::HistoryRecord {

@@ -1,7 +1,7 @@
 //! Wire form to [`Submission`], every field checked; all that is wrong is said at once.
 
 use bytes::Bytes;
-use engine::{Refusal, Violation};
+use engine::{Refusal, Replacement, Violation};
 use message::{
     BATCH_ID_MAX_BYTES, CONTEXT_MAX_BYTES, Category, IDEMPOTENCY_KEY_MAX_BYTES, LABELS_MAX,
     MessageId, Msisdn, Reason, ReceiptWanted, SenderId, Submission, TEXT_MAX_BYTES,
@@ -23,12 +23,7 @@ pub(crate) fn submission(wire: Option<v1::Submission>) -> Result<Submission, Ref
     };
     match parsed {
         Some(submission) if wrong.0.is_empty() => Ok(submission),
-        _ => Err(Refusal {
-            reason: Reason::InvalidArgument,
-            retry_after_ms: None,
-            violations: wrong.0,
-            existing: None,
-        }),
+        _ => Err(wrong.into_refusal()),
     }
 }
 
@@ -78,6 +73,29 @@ fn fields(wire: v1::Submission, wrong: &mut Violations) -> Option<Submission> {
             .map(|(key, value)| (key.into(), value.into()))
             .collect(),
     })
+}
+
+/// Parses a request to replace a message's content; how many segments it takes is measured by the engine.
+///
+/// # Errors
+/// As [`submission`].
+pub(crate) fn replacement(wire: v1::ReplaceRequest) -> Result<Replacement, Refusal> {
+    let mut wrong = Violations::default();
+    let sms = content(wire.content, &mut wrong);
+    let valid_for_ms = wire
+        .valid_for
+        .and_then(|span| valid_for_ms(&span, &mut wrong));
+    let send_at_ms = wire.send_at.and_then(|time| send_at_ms(&time, &mut wrong));
+    match sms {
+        Some((text, Some(sender))) if wrong.0.is_empty() => Ok(Replacement {
+            text,
+            sender,
+            segments: 1,
+            valid_for_ms,
+            send_at_ms,
+        }),
+        _ => Err(wrong.into_refusal()),
+    }
 }
 
 fn recipient(
@@ -230,6 +248,13 @@ impl Violations {
             description: description.into(),
         });
         None
+    }
+
+    fn into_refusal(self) -> Refusal {
+        Refusal {
+            violations: self.0,
+            ..Refusal::of(Reason::InvalidArgument)
+        }
     }
 
     fn too_long(&mut self, field: &'static str, bytes: usize, max_bytes: usize) {

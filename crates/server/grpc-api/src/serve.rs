@@ -179,6 +179,7 @@ mod tests {
                 ("Explain", false, false),
                 ("List", false, false),
                 ("Cancel", false, false),
+                ("Replace", false, false),
                 ("Watch", false, true),
                 ("Inbound", false, true),
                 ("AcknowledgeInbound", false, false),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use engine::{CancelVerdict, Handle, HistoryError, Life, Refusal, ReplySink, ReplyTo};
+use engine::{
+    CancelVerdict, Handle, HistoryError, Life, Refusal, ReplaceVerdict, ReplySink, ReplyTo,
+};
 use message::{MessageState, Reason, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
@@ -331,6 +333,39 @@ impl Dispatch for Service {
             }
         };
         Ok(Response::new(v1::CancelResponse {
+            verdict: verdict.into(),
+            state,
+        }))
+    }
+
+    async fn replace(
+        &self,
+        request: Request<v1::ReplaceRequest>,
+    ) -> Result<Response<v1::ReplaceResponse>, Status> {
+        let caller = self.callers.authenticate(&request)?;
+        let request = request.into_inner();
+        let id = parse::message_id("message_id", &request.message_id)?;
+        let refused = |refusal: Refusal| answer::status(&refusal);
+        let replacement = parse::replacement(request).map_err(refused)?;
+        let message = (caller.caller.tenant, id);
+        let verdict = self.engine.replace(message, replacement).await;
+        let (verdict, state) = match verdict.map_err(refused)? {
+            ReplaceVerdict::Replaced => (
+                v1::ReplaceVerdict::Replaced,
+                v1::MessageState::Unspecified.into(),
+            ),
+            ReplaceVerdict::TooLate { state } => {
+                (v1::ReplaceVerdict::TooLate, progress::state_number(state))
+            }
+            ReplaceVerdict::Unknown => {
+                self.check_alive()?;
+                (
+                    v1::ReplaceVerdict::Unknown,
+                    v1::MessageState::Unspecified.into(),
+                )
+            }
+        };
+        Ok(Response::new(v1::ReplaceResponse {
             verdict: verdict.into(),
             state,
         }))

@@ -13,6 +13,7 @@ use crate::demo::{self, DemoArgs};
 use crate::explain::{self, ExplainArgs};
 use crate::list::{self, ListArgs};
 use crate::reference::{self, ReferenceArgs};
+use crate::replace::{self, ReplaceArgs};
 use crate::send::{self, SendArgs};
 use crate::serve::{self, ServeArgs};
 use crate::sim::{self, SimArgs};
@@ -44,6 +45,7 @@ enum Command {
     Serve(ServeArgs),
     Check(CheckArgs),
     Send(SendArgs),
+    Replace(ReplaceArgs),
     Watch(WatchArgs),
     Explain(ExplainArgs),
     List(ListArgs),
@@ -60,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Send(args) => run_command(send::run(args)),
+        Command::Replace(args) => run_command(replace::run(args)),
         Command::Watch(args) => run_command(watch::run(args)),
         Command::Explain(args) => run_command(explain::run(args)),
         Command::List(args) => run_command(list::run(args)),

@@ -17,6 +17,7 @@ mod print;
 mod process;
 mod recorder;
 mod reference;
+mod replace;
 mod send;
 mod serve;
 mod server_tls;

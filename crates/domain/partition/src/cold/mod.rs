@@ -142,6 +142,7 @@ impl Record {
             Self::Outcome(record) => record.segment,
             Self::Receipt(record) => record.segment,
             Self::Final(record) => record.segment,
+            Self::Replaced(record) => record.segment,
             Self::Admitted(_)
             | Self::EarlyReceipt(_)
             | Self::Inbound(_)

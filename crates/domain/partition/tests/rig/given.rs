@@ -5,10 +5,13 @@ use message::{
     AttemptNo, CarrierMessageId, Category, MessageId, Outcome, Reason, ReceiptWanted, Rejection,
     SegmentRef, SenderId, Submission,
 };
-use partition::{IdempotencyKey, KeyRoom, Limits, OnUncertain, Policy, RetryPolicy, SubmittedKey};
+use partition::{
+    Event, IdempotencyKey, KeyRoom, Limits, OnUncertain, Policy, Replacement, RetryPolicy,
+    SubmittedKey,
+};
 
 use super::{
-    ATTEMPTS_MAX, AWAITS, FAILS, FINISHED_MAX, RECEIPT_DEADLINE_MS, UNCERTAIN_DEADLINE_MS,
+    ATTEMPTS_MAX, AWAITS, FAILS, FINISHED_MAX, RECEIPT_DEADLINE_MS, TENANT, UNCERTAIN_DEADLINE_MS,
 };
 
 pub(crate) fn limits() -> Limits {
@@ -87,4 +90,23 @@ pub(crate) fn segment(message: MessageId, attempt: AttemptNo) -> SegmentRef {
 /// The id that every carrier of the rig gives to an attempt.
 pub(crate) fn carrier_id(segment: SegmentRef) -> CarrierMessageId {
     CarrierMessageId::new(format!("{}/{}", segment.message, segment.attempt).as_bytes())
+}
+
+/// Asks for another text, with a new validity and time if given.
+pub(crate) fn replacement(
+    id: MessageId,
+    text: &'static str,
+    (valid_for_ms, send_at_ms): (Option<u64>, Option<u64>),
+) -> Event {
+    Event::Replace {
+        tenant: TENANT,
+        id,
+        replacement: Box::new(Replacement {
+            text: Bytes::from_static(text.as_bytes()),
+            sender: SenderId::ShortCode("7777".into()),
+            segments: if text.len() > 160 { 2 } else { 1 },
+            valid_for_ms,
+            send_at_ms,
+        }),
+    }
 }

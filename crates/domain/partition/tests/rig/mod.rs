@@ -21,7 +21,8 @@ use partition::{
 };
 
 use given::unknown;
-pub(crate) use given::{carrier_id, limits, rejected, segment, submission};
+#[allow(unused_imports, reason = "every test binary uses a part of it")]
+pub(crate) use given::{carrier_id, limits, rejected, replacement, segment, submission};
 use replayed::admitted_at;
 pub(crate) use replayed::{derived, find, replay, replay_cold};
 
@@ -68,6 +69,8 @@ pub(crate) struct Rig {
     pub(crate) made: Vec<(SegmentRef, CarrierId)>,
     enqueued: BTreeSet<(MessageId, AttemptNo)>,
     past: BTreeMap<MessageId, Past>,
+    /// Of the last replacement: what the message held, and what it holds.
+    pub(crate) recost: (u32, u32),
     random: u64,
 }
 
@@ -90,6 +93,7 @@ impl Rig {
             made: Vec::new(),
             enqueued: BTreeSet::new(),
             past: BTreeMap::new(),
+            recost: (0, 0),
             random: 0,
         }
     }
@@ -158,6 +162,15 @@ impl Rig {
             Effect::Withdraw(id) => {
                 self.lanes.remove(&id);
             }
+            Effect::Supersede { id, attempt } => {
+                let void = self.lanes.remove(&id);
+                assert!(void.is_some_and(|void| void.attempt < attempt));
+            }
+            Effect::Recost {
+                from_bytes,
+                to_bytes,
+                ..
+            } => self.recost = (from_bytes, to_bytes),
             Effect::Expect {
                 carrier,
                 id,

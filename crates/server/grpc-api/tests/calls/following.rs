@@ -2,6 +2,7 @@
 
 use grpc_api::v1;
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::world::{STUCK, SWIFT, World, asked, asked_by, submission};
 use crate::{follow, reason, submit, watch};
@@ -98,6 +99,57 @@ async fn a_watch_goes_on_after_its_position() {
         (lost.code(), &*reason(&lost)),
         (Code::OutOfRange, "POSITION_LOST")
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_replacement_has_a_definite_answer() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let mut events = watch(&world, v1::WatchRequest::default()).await;
+    let mut submitted = async |number| {
+        let answer = client.submit(submit(submission(number, 1))).await.unwrap();
+        answer.into_inner().message_id
+    };
+    let (stuck, swift) = (submitted(STUCK).await, submitted(SWIFT).await);
+    follow(&mut events, &swift).await;
+
+    let request = |id: &str, text: &str| v1::ReplaceRequest {
+        message_id: id.to_owned(),
+        content: Some(v1::Content {
+            sms: Some(v1::SmsContent {
+                text: text.to_owned(),
+                sender: "Shop".into(),
+            }),
+        }),
+        ..v1::ReplaceRequest::default()
+    };
+    let mut verdict_on = async |caller: &str, id: &str| {
+        let asked = asked_by(caller, request(id, "Another text"));
+        let answer = client.replace(asked).await.unwrap().into_inner();
+        (answer.verdict(), answer.state())
+    };
+    let none = v1::MessageState::Unspecified;
+    assert_eq!(
+        verdict_on("stranger", &stuck).await,
+        (v1::ReplaceVerdict::Unknown, none)
+    );
+    assert_eq!(
+        verdict_on("login", &stuck).await,
+        (v1::ReplaceVerdict::Replaced, none)
+    );
+    assert_eq!(
+        verdict_on("login", &swift).await,
+        (v1::ReplaceVerdict::TooLate, v1::MessageState::Delivered)
+    );
+    for text in ["", &"x".repeat(161)] {
+        let refused = client.replace(asked_by("login", request(&stuck, text)));
+        let status = refused.await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        let field = &details.bad_request().unwrap().field_violations[0].field;
+        assert_eq!(field, "content.sms.text");
+    }
     world.end().await;
 }
 
