@@ -85,7 +85,12 @@ fn every_scenario_gives_figures_and_every_plot() {
     let offered = median(case(&report, "open-20%"), "offered");
     let taken = median(saturation, "ended");
     assert!((offered / taken - 0.2).abs() < 1e-4, "{offered} of {taken}");
-    for id in ["sessions-1x10", "sessions-4x1000", "sync-always"] {
+    for id in [
+        "sessions-1x10",
+        "sessions-4x1000",
+        "sync-always",
+        "sync-always-paced",
+    ] {
         assert!(median(case(&report, id), "ended") > 0.0, "{id}");
     }
     let backlog = case(&report, "backlog-300");

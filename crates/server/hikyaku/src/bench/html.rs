@@ -113,7 +113,7 @@ const fn words(scenario: Scenario) -> (&'static str, &'static str) {
         ),
         Scenario::Sync => (
             "Ways to sync the journal",
-            "Closed loop with each value of journal.sync.",
+            "With each value of journal.sync: a closed loop for the rate, and an open loop at the same part of saturation for the latency.",
         ),
     }
 }

@@ -40,7 +40,7 @@ use self::args::BenchCommand;
 use self::compare::CompareError;
 use self::measure::{Manner, Run, RunError};
 use self::plan::{Case, Plan, Scenario, Size};
-use self::report::{CaseReport, Parameters, Report, SCHEMA};
+use self::report::{CaseReport, Parameters, Report, SCHEMA, Timeline};
 use crate::client::ClientError;
 
 /// Why there is no report.
@@ -229,6 +229,13 @@ impl Bench {
 fn report_of(case: &Case, runs: &[Run]) -> CaseReport {
     let setup = &case.setup;
     let parts = CATEGORIES.iter().zip(case.mix.category_parts);
+    // Only what is drawn: a report is kept and compared, and these are most of its octets.
+    let (curves, timeline) = match case.scenario {
+        Scenario::Saturation | Scenario::Open => (figures::curves(runs), figures::timeline(runs)),
+        Scenario::Sessions | Scenario::Backlog | Scenario::Sync => {
+            (Vec::new(), Timeline::default())
+        }
+    };
     CaseReport {
         id: case.id.clone(),
         scenario: case.scenario,
@@ -246,7 +253,7 @@ fn report_of(case: &Case, runs: &[Run]) -> CaseReport {
                 .collect(),
         },
         figures: figures::figures(runs),
-        curves: figures::curves(runs),
-        timeline: figures::timeline(runs),
+        curves,
+        timeline,
     }
 }

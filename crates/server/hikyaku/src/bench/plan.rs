@@ -94,6 +94,8 @@ const LATENCY_MS: u64 = 5;
 /// The contract that keeps a backlog waiting, and the otp among it: a tenth.
 const BACKLOG_CONTRACT: u32 = 2_000;
 const BACKLOG_OTP_PER_SECOND: f64 = 200.0;
+/// The rate at which ways to sync are compared for their latency: the same for all.
+const SYNC_FRACTION: f64 = 0.3;
 /// As configured by default.
 const CREDITS: u64 = 1_000_000;
 /// Bulk may use nine tenths of the credits.
@@ -171,7 +173,10 @@ impl Size {
                 .iter()
                 .map(|n| self.backlog_case(*n))
                 .collect(),
-            Scenario::Sync => SYNC_MODES.iter().map(|mode| self.sync_case(mode)).collect(),
+            Scenario::Sync => {
+                let cases = |mode: &&'static str| self.sync_cases(mode);
+                SYNC_MODES.iter().flat_map(cases).collect()
+            }
         }
     }
 
@@ -223,23 +228,32 @@ impl Size {
         }
     }
 
-    fn sync_case(&self, sync: &'static str) -> Case {
-        Case {
+    /// The most it takes, and the latency where nothing but the sync is waited for.
+    fn sync_cases(&self, sync: &'static str) -> [Case; 2] {
+        let case = |id: String| Case {
             setup: Setup {
                 sync,
                 ..self.setup()
             },
-            ..self.case(format!("sync-{sync}"), Scenario::Sync)
-        }
+            ..self.case(id, Scenario::Sync)
+        };
+        [
+            case(format!("sync-{sync}")),
+            Case {
+                arrival: Arrival::FractionOfSaturation(SYNC_FRACTION),
+                ..case(format!("sync-{sync}-paced"))
+            },
+        ]
     }
 }
 
 impl Plan {
-    /// The cases of a size. An open loop is a fraction of saturation, so that comes with it.
+    /// The cases of a size. Rates are fractions of saturation, so that comes with them.
     pub(super) fn of(size: &Size) -> Self {
+        let relative = [Scenario::Open, Scenario::Sync];
+        let is_relative = relative.iter().any(|one| size.scenarios.contains(one));
         let wanted = |scenario: &Scenario| {
-            size.scenarios.contains(scenario)
-                || (*scenario == Scenario::Saturation && size.scenarios.contains(&Scenario::Open))
+            size.scenarios.contains(scenario) || (*scenario == Scenario::Saturation && is_relative)
         };
         let scenarios = SCENARIOS.into_iter().filter(wanted);
         Self {
@@ -291,7 +305,17 @@ impl Case {
             },
             Scenario::Sessions => format!("{sessions} × {window}, carrier {LATENCY_MS} ms away"),
             Scenario::Backlog => format!("otp, {} bulk waiting", self.backlog),
-            Scenario::Sync => format!("saturation, journal.sync = {}", self.setup.sync),
+            Scenario::Sync => match self.arrival {
+                Arrival::Closed { .. } => format!("saturation, journal.sync = {}", self.setup.sync),
+                Arrival::FractionOfSaturation(part) => {
+                    let percent = part * 100.0;
+                    format!(
+                        "{percent:.0} % of saturation, journal.sync = {}",
+                        self.setup.sync
+                    )
+                }
+                Arrival::Rate(rate) => format!("{rate:.0}/s, journal.sync = {}", self.setup.sync),
+            },
         }
     }
 }
