@@ -73,6 +73,8 @@ pub(crate) struct Ledger {
     pub(crate) blocked: Vec<bool>,
     /// For each carrier, when it had no free slot, or something else kept its otp waiting.
     pub(crate) hindered: Vec<Vec<u64>>,
+    /// For each carrier, when it had no place but such as are kept for otp.
+    pub(crate) full: Vec<Vec<u64>>,
     /// Watchers that were told they had fallen behind.
     pub(crate) positions_lost: u32,
 }

@@ -66,6 +66,10 @@ impl<C: Connector> Connector for Spy<C> {
         if blocked {
             self.hindered();
         }
+        if slot.is_none_or(|slot| slot.free == 0) {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.full[self.carrier].push(clock::true_ns());
+        }
         slot
     }
 

@@ -103,7 +103,13 @@ pub(super) fn contract_is_used(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
     let answered = ledger.messages.values().filter_map(|log| log.answered_ns);
     let bursts = answered.filter(|at_ns| *at_ns < 600 * MS);
-    let Some(from_ns) = bursts.max() else { return };
+    // What is sent first must be claimed first, which takes two syncs.
+    let Some(from_ns) = bursts
+        .max()
+        .map(|at_ns| at_ns + 2 * world.plan.disk.sync_ns.1)
+    else {
+        return;
+    };
     let burst = |id| {
         let log = ledger.messages.get(id);
         log.is_some_and(|log| {
@@ -119,6 +125,7 @@ pub(super) fn contract_is_used(world: &World, findings: &mut Vec<String>) {
     };
     let hindered = ledger.hindered[0]
         .iter()
+        .chain(&ledger.full[0])
         .any(|at_ns| (from_ns..=last.at_ns).contains(at_ns));
     let count = sent().filter(|it| it.at_ns <= last.at_ns).count();
     if hindered || count < WORTH_MEASURING {

@@ -62,8 +62,10 @@ pub(crate) struct World {
     links_made: u32,
     /// Planted faults of the disk that no failure has followed yet.
     disk_faults: u32,
-    /// Until when the engine may fail, since the disk is full.
-    disk_trouble_until_ns: u64,
+    /// Until when the disk is full.
+    disk_full_until_ns: u64,
+    /// The last process that lived with a full disk: it may fail.
+    full_in_generation: u32,
     settling: bool,
     mutant: Option<Mutant>,
 }
@@ -95,6 +97,7 @@ impl World {
             .resize_with(plan.wishes.len(), Default::default);
         ledger.hindered.resize_with(carriers.len(), Vec::new);
         ledger.blocked.resize(carriers.len(), false);
+        ledger.full.resize_with(carriers.len(), Vec::new);
         Self {
             clocks,
             ledger: Rc::new(RefCell::new(ledger)),
@@ -112,7 +115,8 @@ impl World {
             generation: 0,
             links_made: 0,
             disk_faults: 0,
-            disk_trouble_until_ns: 0,
+            disk_full_until_ns: 0,
+            full_in_generation: 0,
             settling: false,
             mutant,
             plan,

@@ -77,6 +77,9 @@ impl World {
             return;
         }
         self.generation += 1;
+        if self.clocks.true_ns() <= self.disk_full_until_ns {
+            self.full_in_generation = self.generation;
+        }
         self.clocks.process_starts();
         let generation = self.generation;
         let mut sessions = Vec::new();

@@ -64,7 +64,7 @@ impl World {
         let now_ns = self.clocks.true_ns();
         if self.disk_faults > 0 {
             self.disk_faults -= 1;
-        } else if now_ns > self.disk_trouble_until_ns {
+        } else if self.full_in_generation != self.generation {
             let seconds = now_ns as f64 / SECOND as f64;
             self.broken
                 .push(format!("at {seconds:.6} s the engine {how}: {failure}"));
@@ -73,7 +73,9 @@ impl World {
 
     fn disk_is_full(&mut self, for_ns: u64) {
         let heals_ns = self.clocks.true_ns() + for_ns;
-        self.disk_trouble_until_ns = self.disk_trouble_until_ns.max(heals_ns + RESTART_AFTER_NS);
+        self.disk_full_until_ns = self.disk_full_until_ns.max(heals_ns);
+        // A process may notice only after the disk has room again, if it was stopped meanwhile.
+        self.full_in_generation = self.generation;
         self.agenda.push(heals_ns, What::DiskHeals);
     }
 
