@@ -198,7 +198,7 @@ impl Partition {
     fn apply_outcome(&mut self, record: &record::Outcome) -> Result<Option<Change>, &'static str> {
         let segment = record.segment.to_ref().ok_or("segment")?;
         let reason = reason_of(record.reason)?;
-        let carrier = CarrierId(record.carrier);
+        let carrier = record.known_carrier();
         let Some(entry) = self.live.get_mut(&segment.message) else {
             return Ok(self.apply_outcome_after_end(record, segment, reason));
         };
@@ -213,14 +213,14 @@ impl Partition {
         entry.changed_ms = record.at_ms;
         let mut due_ms = entry.due_ms;
         let present = segment.attempt == entry.attempt;
-        if (present || class == OutcomeClass::Submitted) && carrier != CarrierId(0) {
-            entry.carrier = Some(carrier);
+        if (present || class == OutcomeClass::Submitted) && carrier.is_some() {
+            entry.carrier = carrier;
         }
         match class {
             OutcomeClass::Submitted => {
                 entry.taken.push(Taken {
                     segment,
-                    carrier,
+                    carrier: carrier.ok_or("carrier")?,
                     id: CarrierMessageId::new(&record.carrier_message_id),
                 });
                 entry.state = MessageState::Submitted;
@@ -399,6 +399,12 @@ impl Partition {
         self.ids.observe(id);
         self.inbound.keep(view, position);
         Ok(None)
+    }
+}
+
+impl record::Outcome {
+    fn known_carrier(&self) -> Option<CarrierId> {
+        (self.carrier != 0).then_some(CarrierId(self.carrier))
     }
 }
 

@@ -95,8 +95,8 @@ pub enum Effect {
     },
     /// An attempt is uncertain.
     Uncertain {
-        /// At this carrier.
-        carrier: CarrierId,
+        /// At this carrier; `None` when it may have gone over any.
+        carrier: Option<CarrierId>,
         /// Which.
         segment: SegmentRef,
         /// What was sent: its addresses may lead a receipt here.
@@ -104,8 +104,8 @@ pub enum Effect {
     },
     /// An attempt is uncertain no more.
     Certain {
-        /// At this carrier.
-        carrier: CarrierId,
+        /// At this carrier; `None` when it may have gone over any.
+        carrier: Option<CarrierId>,
         /// Which.
         segment: SegmentRef,
         /// What was sent.

@@ -25,7 +25,8 @@ pub(crate) struct Taken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UncertainAttempt {
     pub(crate) segment: SegmentRef,
-    pub(crate) carrier: CarrierId,
+    /// `None` when it may have gone over any.
+    pub(crate) carrier: Option<CarrierId>,
 }
 
 /// Where an attempt stands when an outcome of it arrives.

@@ -64,8 +64,8 @@ pub enum Claim {
 pub struct OutcomeReport {
     /// Which segment.
     pub segment: SegmentRef,
-    /// The carrier.
-    pub carrier: CarrierId,
+    /// The carrier; `None` where nobody knows: what was claimed before a power cut may have gone over any.
+    pub carrier: Option<CarrierId>,
     /// What became of it.
     pub outcome: Outcome,
     /// The raw `command_status`; 0 when there was no answer.

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use message::{
-    AttemptNo, CarrierId, CarrierMessageId, MessageId, MessageState, Outcome, OutcomeClass, Reason,
+    AttemptNo, CarrierMessageId, MessageId, MessageState, Outcome, OutcomeClass, Reason,
     ReceiptWanted, Rejection,
 };
 
@@ -210,7 +210,7 @@ impl Partition {
     ) {
         let report = OutcomeReport {
             segment: crate::decide::first_segment(id, entry.attempt),
-            carrier: CarrierId(0),
+            carrier: None,
             outcome: Outcome::Unwritten,
             status: 0,
             session: 0,
@@ -227,8 +227,7 @@ impl Partition {
     pub(crate) fn decide_overdue(&self, id: MessageId, entry: &Entry, decision: &mut Decision) {
         let report = OutcomeReport {
             segment: crate::decide::first_segment(id, entry.attempt),
-            // Written names the carrier; without a name the policy of unnamed carriers holds, rather than that nothing ever happens.
-            carrier: entry.carrier.unwrap_or(CarrierId(0)),
+            carrier: entry.carrier,
             outcome: Outcome::Uncertain {
                 reason: Reason::AnswerOverdue,
             },
@@ -358,7 +357,7 @@ impl Partition {
             outcome: u32::from(report.outcome.class().number()),
             reason: u32::from(reason.number()),
             status: report.status,
-            carrier: report.carrier.0,
+            carrier: report.carrier.map_or(0, |carrier| carrier.0),
             carrier_message_id,
             at_ms: decision.now.wall_ms,
             next_attempt: u32::from(sequel.next_attempt),
@@ -406,9 +405,9 @@ impl Entry {
 
 /// A receipt is awaited, if the carrier gave an id that it can name.
 fn expect(report: &OutcomeReport, id: &CarrierMessageId, decision: &mut Decision) {
-    if !id.as_bytes().is_empty() {
+    if let (Some(carrier), false) = (report.carrier, id.as_bytes().is_empty()) {
         decision.effects.push(Effect::Expect {
-            carrier: report.carrier,
+            carrier,
             id: id.clone(),
             segment: report.segment,
         });

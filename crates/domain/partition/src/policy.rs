@@ -118,12 +118,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The policy of a carrier.
+    /// The policy of a carrier, or of one that is not known.
     #[must_use]
-    pub fn policy(&self, carrier: CarrierId) -> &Policy {
+    pub fn policy(&self, carrier: impl Into<Option<CarrierId>>) -> &Policy {
+        let carrier = carrier.into();
         self.carrier_policies
             .iter()
-            .find(|(id, _)| *id == carrier)
+            .find(|(id, _)| Some(*id) == carrier)
             .map_or(&self.policy, |(_, policy)| policy)
     }
 }

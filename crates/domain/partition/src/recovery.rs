@@ -65,10 +65,10 @@ impl Partition {
     #[must_use]
     pub fn recovered(&self, id: MessageId, boot: Boot) -> Option<Recovered> {
         let entry = self.live.get(&id)?;
-        let doubtful = |reason| {
+        let doubtful = |carrier, reason| {
             Recovered::Doubtful(Event::Outcome(OutcomeReport {
                 segment: crate::decide::first_segment(id, entry.attempt),
-                carrier: entry.carrier.unwrap_or(message::CarrierId(0)),
+                carrier,
                 outcome: Outcome::Uncertain { reason },
                 status: 0,
                 session: 0,
@@ -78,9 +78,10 @@ impl Partition {
             (MessageState::Attempting, Boot::Same | Boot::New) if entry.awaits_evidence() => {
                 Recovered::Waiting
             }
-            (MessageState::Attempting, Boot::Same) => doubtful(Reason::ProcessCrash),
-            (MessageState::Attempting, Boot::New) => doubtful(Reason::PowerCut),
-            (MessageState::Queued, Boot::New) if entry.claimed => doubtful(Reason::PowerCut),
+            (MessageState::Attempting, Boot::Same) => doubtful(entry.carrier, Reason::ProcessCrash),
+            (MessageState::Attempting, Boot::New) => doubtful(entry.carrier, Reason::PowerCut),
+            // An earlier attempt may have gone elsewhere: what became of this one nobody wrote down in time.
+            (MessageState::Queued, Boot::New) if entry.claimed => doubtful(None, Reason::PowerCut),
             (MessageState::Queued | MessageState::Admitted, Boot::Same | Boot::New) => {
                 Recovered::Queued(entry.enqueue(id, entry.attempt, Place::Back))
             }
@@ -192,8 +193,8 @@ pub enum Derived {
     },
     /// An attempt is uncertain.
     Uncertain {
-        /// At this carrier.
-        carrier: message::CarrierId,
+        /// At this carrier; `None` when it may have gone over any.
+        carrier: Option<message::CarrierId>,
         /// Which.
         segment: SegmentRef,
         /// What was sent.

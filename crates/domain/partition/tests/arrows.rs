@@ -438,3 +438,15 @@ fn an_outcome_names_the_session_it_came_over_and_none_when_nobody_spoke() {
         .collect();
     assert_eq!(sessions, [(id, 1), (silent, 0)]);
 }
+
+/// The second attempt may have gone over another carrier than the first, and no Written record says over which.
+#[test]
+fn after_a_power_cut_an_attempt_that_was_only_claimed_is_in_doubt_at_no_certain_carrier() {
+    let (rig, id) = resent();
+    let Some(partition::Recovered::Doubtful(Event::Outcome(report))) =
+        rig.partition.recovered(id, partition::Boot::New)
+    else {
+        panic!("a claimed attempt may have been sent");
+    };
+    assert_eq!((report.segment.attempt, report.carrier), (2, None));
+}

@@ -99,6 +99,24 @@ impl Evidence {
 }
 
 impl Shard {
+    /// The carriers that an attempt may have gone over: the one that is known, else every one that is configured.
+    pub(super) fn possible(&self, carrier: Option<CarrierId>) -> Vec<CarrierId> {
+        let all = || self.cell.carriers.iter().map(|known| known.id).collect();
+        carrier.map_or_else(all, |known| vec![known])
+    }
+
+    /// An attempt is in doubt, at each carrier that it may have gone over: a receipt of any of them may be about it.
+    pub(super) fn doubt(
+        &mut self,
+        carrier: Option<CarrierId>,
+        segment: SegmentRef,
+        payload: &Payload,
+    ) {
+        for carrier in self.possible(carrier) {
+            self.evidence.doubt(carrier, segment, payload);
+        }
+    }
+
     /// Hands the early receipts of an id over to the message they belong to, as later decisions of this turn.
     pub(super) fn hand_over(
         &mut self,

@@ -242,15 +242,19 @@ impl Shard {
                 segment,
                 payload,
             } => {
-                self.evidence.doubt(carrier, segment, &payload);
-                self.seek_early(carrier, segment, &payload);
+                self.doubt(carrier, segment, &payload);
+                for carrier in self.possible(carrier) {
+                    self.seek_early(carrier, segment, &payload);
+                }
             }
             Effect::Certain {
                 carrier,
                 segment,
                 payload,
             } => {
-                self.evidence.settle(carrier, segment, &payload);
+                for carrier in self.possible(carrier) {
+                    self.evidence.settle(carrier, segment, &payload);
+                }
             }
             Effect::Release {
                 payload,
@@ -313,7 +317,7 @@ impl Shard {
                 } => {
                     let report = OutcomeReport {
                         segment,
-                        carrier,
+                        carrier: Some(carrier),
                         outcome,
                         status,
                         session: session.0,

@@ -217,7 +217,7 @@ impl Shard {
                 segment,
                 payload,
             } => {
-                self.evidence.doubt(carrier, segment, &payload);
+                self.doubt(carrier, segment, &payload);
             }
             Derived::Credits {
                 payload,

@@ -187,13 +187,17 @@ impl Rig {
             Effect::Uncertain {
                 carrier, segment, ..
             } => assert!(
-                self.indexes.doubts.insert((carrier.0, segment)),
+                self.indexes
+                    .doubts
+                    .insert((carrier.map_or(0, |it| it.0), segment)),
                 "uncertain twice: {segment:?}"
             ),
             Effect::Certain {
                 carrier, segment, ..
             } => assert!(
-                self.indexes.doubts.remove(&(carrier.0, segment)),
+                self.indexes
+                    .doubts
+                    .remove(&(carrier.map_or(0, |it| it.0), segment)),
                 "certain but never uncertain: {segment:?}"
             ),
             Effect::Release { id, .. } => {
@@ -337,7 +341,7 @@ impl Rig {
             .map_or(RESENDS, |(_, carrier)| *carrier);
         self.decide(Event::Outcome(OutcomeReport {
             segment,
-            carrier,
+            carrier: Some(carrier),
             outcome,
             status: 0,
             session: 1,

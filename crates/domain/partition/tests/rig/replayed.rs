@@ -80,7 +80,9 @@ pub(crate) fn derived(partition: &Partition, ids: &[MessageId]) -> Indexes {
                 Derived::Uncertain {
                     carrier, segment, ..
                 } => {
-                    indexes.doubts.insert((carrier.0, segment));
+                    indexes
+                        .doubts
+                        .insert((carrier.map_or(0, |it| it.0), segment));
                 }
                 Derived::Credits { .. } => {
                     indexes.credits.insert(*id);
