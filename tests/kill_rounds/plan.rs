@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) carriers: Vec<CarrierPlan>,
     /// Credits, in messages.
     pub(crate) credits: u64,
+    /// What a queue keeps in memory; the rest of it waits in the journal alone.
+    pub(crate) head: u64,
     /// Size of the journal's files.
     pub(crate) file_max_bytes: u64,
     pub(crate) kills: Vec<KillPlan>,
@@ -112,6 +114,7 @@ impl Plan {
         Self {
             carriers,
             credits: dice.pick(&[60, 400]),
+            head: dice.pick(&[16, 32_768]),
             file_max_bytes,
             kills,
             orders,

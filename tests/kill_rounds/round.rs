@@ -19,6 +19,8 @@ pub(crate) struct Played {
     /// Over all kills, attempts found claimed and unanswered, and those of them found written.
     pub(crate) claimed: u64,
     pub(crate) written: u64,
+    /// Messages that the last engine read back from its journal, their turn being near.
+    pub(crate) read_back: u64,
     pub(crate) audit: Audit,
     pub(crate) took: Duration,
 }
@@ -58,11 +60,13 @@ pub(crate) fn play(plan: &Plan) -> Played {
     }
     let audit = load.close(&engine, &round.carriers.iter().collect::<Vec<_>>());
     round.ledger.compare(&audit.fates.0);
+    let read_back = engine.metric("hikyaku_read_ahead_messages_total") as u64;
     Played {
         messages: plan.orders.len() as u64,
         kills: round.kills,
         claimed: round.ledger.claims,
         written: round.ledger.writes,
+        read_back,
         audit,
         took: began.elapsed(),
     }
@@ -150,7 +154,11 @@ fn setting(plan: &Plan, carriers: &[SmscHandle]) -> Setting {
         .iter()
         .map(|(name, it)| (*name, it.as_str()))
         .collect();
-    let setting = Setting::with(&files, &format!("[limits]\nmessages = {}", plan.credits));
+    let limits = format!(
+        "[limits]\nmessages = {}\nhead_messages = {}",
+        plan.credits, plan.head
+    );
+    let setting = Setting::with(&files, &limits);
     setting.journal(&format!(
         "partitions = {PARTITIONS}\nfile_max_bytes = {}",
         plan.file_max_bytes

@@ -19,6 +19,7 @@ pub(crate) struct Totals {
     kills: BTreeMap<&'static str, (u64, u64)>,
     claimed: u64,
     written: u64,
+    read_back: u64,
     copies: u64,
     uncertain: u64,
     unseen: u64,
@@ -38,6 +39,7 @@ impl Totals {
             kills: BTreeMap::new(),
             claimed: 0,
             written: 0,
+            read_back: 0,
             copies: 0,
             uncertain: 0,
             unseen: 0,
@@ -69,6 +71,7 @@ impl Totals {
         }
         self.claimed += played.claimed;
         self.written += played.written;
+        self.read_back += played.read_back;
         self.copies += audit.copies;
         self.uncertain += audit.uncertain;
         self.unseen += audit.unseen;
@@ -121,6 +124,7 @@ impl Totals {
             "kills_by_moment": kills,
             "claimed_at_kills": self.claimed,
             "written_at_kills": self.written,
+            "read_back_from_the_journal": self.read_back,
             "copies": self.copies,
             "uncertain": self.uncertain,
             "never_at_a_carrier": self.unseen,
