@@ -1,5 +1,7 @@
 //! A disk that takes no more ends the engine with a clear text; what it had answered for is there after the next start.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 mod engine_process;
 
 use std::process::Command;
@@ -8,9 +10,21 @@ use engine_process::caller::{connect, look, submission, submit};
 use engine_process::{EngineProcess, Setting};
 use grpc_api::v1;
 
-/// The largest file the engine may write in this scenario: 64 blocks of 512 octets, some hundred records. The signal that comes with
-/// a larger one is ignored, so that the write fails as on a full disk.
-const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+/// The signal that comes with a write beyond the limit of a file's size is ignored, so that the write fails, as on a bad disk.
+const FAIL_LARGE_WRITES: &str = "trap '' XFSZ; exec \"$0\" \"$@\"";
+/// That limit, in bytes: some hundred records.
+const WRITABLE_BYTES: u64 = 32_768;
+
+/// Makes every write of this process beyond the first bytes of a file fail.
+fn limit_files(engine: &EngineProcess) {
+    let pid = i32::try_from(engine.pid()).ok();
+    let limit = rustix::process::Rlimit {
+        current: Some(WRITABLE_BYTES),
+        maximum: Some(WRITABLE_BYTES),
+    };
+    let pid = pid.and_then(rustix::process::Pid::from_raw);
+    rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
+}
 
 #[tokio::test]
 async fn what_was_answered_for_survives_a_disk_that_fails() {
@@ -18,10 +32,14 @@ async fn what_was_answered_for_survives_a_disk_that_fails() {
     let setting = Setting::new(&[("alpha", "hosts = [\"127.0.0.1:1\"]")]);
     let whole = setting.command("serve");
     let mut limited = Command::new("sh");
-    limited.args(["-c", SMALL_FILES]).arg(whole.get_program());
+    limited
+        .args(["-c", FAIL_LARGE_WRITES])
+        .arg(whole.get_program());
     limited.args(whole.get_args());
     let mut engine = EngineProcess::start_as(limited);
     engine.wait_until("the engine is ready", || engine.get("/readyz").0 == 200);
+    // Its files have reserved their space by now; the limit is on writing into it.
+    limit_files(&engine);
 
     let mut caller = connect(&engine).await;
     let mut admitted = Vec::new();

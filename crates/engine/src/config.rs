@@ -110,6 +110,10 @@ pub struct EngineConfig {
     pub otp_lane_ms: u64,
     /// A journal file that would grow beyond this is closed and the next one begun, in bytes.
     pub journal_file_max_bytes: u64,
+    /// When a record may be relied on.
+    pub journal_sync: journal::SyncPolicy,
+    /// Space kept for what is in flight when the disk is full, in bytes; 0 for none.
+    pub journal_reserve_bytes: u64,
     /// What may wait for the disk, in bytes.
     pub journal_buffer_max_bytes: usize,
     /// The furthest `send_at`, in milliseconds from admission.
@@ -136,6 +140,8 @@ pub const LANE_WEIGHTS: [u32; 3] = queue::DEFAULT_WEIGHTS;
 pub const OTP_LANE_MS: u64 = 10_000;
 /// Size of a journal file unless configured, in bytes.
 pub const JOURNAL_FILE_MAX_BYTES: u64 = 64 << 20;
+/// Space kept for what is in flight when the disk is full, unless configured, in bytes.
+pub const JOURNAL_RESERVE_BYTES: u64 = 16 << 20;
 /// Size of the journal's buffer unless configured, in bytes. Intake leaves half of it for what is already under way.
 pub const JOURNAL_BUFFER_MAX_BYTES: usize = 16 << 20;
 

@@ -148,7 +148,7 @@ impl Shared {
     }
 
     fn check_open(&self) -> Result<(), Refusal> {
-        match self.life().refuses() {
+        match self.refuses() {
             None => Ok(()),
             Some(reason) => Err(Refusal::of(reason)),
         }
@@ -269,6 +269,11 @@ impl Shared {
     /// Answers submissions that will not be admitted, since the shard's life is over.
     pub(crate) fn refuse_items(&self, items: Vec<IntakeItem>) {
         let reason = self.life().refuses().unwrap_or(Reason::Draining);
+        self.refuse_each(items.into_iter(), reason);
+    }
+
+    /// Answers submissions that will not be admitted.
+    pub(crate) fn refuse_each(&self, items: impl Iterator<Item = IntakeItem>, reason: Reason) {
         for item in items {
             self.scopes(item.admit.lane).release(item.held);
             item.reply.refuse(Refusal::of(reason));

@@ -35,7 +35,8 @@ use std::thread::JoinHandle;
 pub use caller::{Admission, AdmitReply, Caller, Refusal, Violation};
 pub use config::{
     CarrierConfig, ConnectorFactory, EngineConfig, IDEMPOTENCY_KEYS, JOURNAL_BUFFER_MAX_BYTES,
-    JOURNAL_FILE_MAX_BYTES, LANE_WEIGHTS, Limits, OTP_LANE_MS, TenantConfig, VALID_FOR_MS,
+    JOURNAL_FILE_MAX_BYTES, JOURNAL_RESERVE_BYTES, LANE_WEIGHTS, Limits, OTP_LANE_MS, TenantConfig,
+    VALID_FOR_MS,
 };
 pub use events::{Event, PositionLost, Watcher};
 pub use handle::Handle;
@@ -45,7 +46,7 @@ pub use history::{
 };
 pub use history_index::{MessageSummary, PAGE_MAX};
 pub use inbound::InboundWatcher;
-pub use journal::{FileStorage, Storage};
+pub use journal::{FileStorage, Storage, SyncPolicy};
 pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};
 pub use metrics::{Description, Kind, METRICS};
 pub use partition::Limits as PartitionLimits;

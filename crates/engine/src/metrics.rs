@@ -69,7 +69,7 @@ described! {
     LANE_DEPTH = "hikyaku_lane_messages", Gauge, ["lane"], "Messages waiting in a lane, over all route groups.";
     LANE_AGE = "hikyaku_lane_oldest_seconds", Gauge, ["lane"], "Age of the oldest message of a lane.";
     LIVE = "hikyaku_live_messages", Gauge, [], "Messages that are not final.";
-    INTAKE_OPEN = "hikyaku_intake_open", Gauge, [], "1 while the engine admits; 0 while it replays its journal, drains or has failed.";
+    INTAKE_OPEN = "hikyaku_intake_open", Gauge, [], "1 while the engine admits; 0 while it replays its journal, drains, has no space or has failed.";
     STARTED = "hikyaku_started_timestamp_seconds", Gauge, [], "When this process began, in seconds since 1970.";
     BACKLOG = "hikyaku_backlog_messages", Gauge, [], "Messages of long queues that wait in the journal alone.";
     BACKLOG_LIMIT = "hikyaku_backlog_messages_limit", Gauge, [], "Messages that may wait in the journal alone; beyond, submissions are refused.";
@@ -112,6 +112,8 @@ described! {
     HISTORY_OPEN = "hikyaku_history_open", Gauge, [], "1 while the history index is open.";
     HISTORY_QUESTIONS = "hikyaku_history_questions", Gauge, [], "Questions about the history being answered.";
     HISTORY_REFUSED = "hikyaku_history_refused_questions_total", Counter, [], "Questions refused because too many were being answered.";
+    JOURNAL_FREE = "hikyaku_journal_free_bytes", Gauge, [], "Bytes that are free in the journal's file system.";
+    JOURNAL_SPACE = "hikyaku_journal_no_space", Gauge, [], "0 with space; 1 when only the reserve is left, for what is in flight; 2 when that is full, too.";
     JOURNAL_FAILED = "hikyaku_journal_failed", Gauge, [], "1 when the journal has failed for good.";
 }
 
@@ -148,6 +150,8 @@ pub(crate) struct EngineMetrics {
     pub(crate) journal_sync: Histogram,
     pub(crate) journal_batch: Histogram,
     pub(crate) journal_disk: Gauge,
+    pub(crate) journal_free: Gauge,
+    pub(crate) journal_no_space: Gauge,
     pub(crate) journal_failed: Gauge,
     pub(crate) history: HistoryMetrics,
     carriers: HashMap<CarrierId, CarrierMetrics>,
@@ -265,6 +269,8 @@ impl EngineMetrics {
             journal_sync: histogram!(JOURNAL_SYNC),
             journal_batch: histogram!(JOURNAL_BATCH),
             journal_disk: gauge!(JOURNAL_DISK),
+            journal_free: gauge!(JOURNAL_FREE),
+            journal_no_space: gauge!(JOURNAL_SPACE),
             journal_failed: gauge!(JOURNAL_FAILED),
             history: HistoryMetrics::new(),
             carriers: carriers

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use governor::clock::MonotonicClock;
 use governor::state::{InMemoryState, NotKeyed};
@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) run_id: u64,
     randoms: AtomicU64,
     life: AtomicU8,
+    /// The disk is full: nothing new is admitted until it is not.
+    no_space: AtomicBool,
 }
 
 /// A limit in the configuration that cannot be used.
@@ -177,6 +179,7 @@ impl Shared {
             run_id: seed,
             randoms: AtomicU64::new(seed),
             life: AtomicU8::new(Life::Starting as u8),
+            no_space: AtomicBool::new(false),
             flag,
             wake,
             config,
@@ -189,12 +192,33 @@ impl Shared {
 
     pub(crate) fn set_life(&self, life: Life) {
         self.life.store(life as u8, Ordering::Release);
-        let open = if life == Life::Open { 1.0 } else { 0.0 };
-        self.metrics.intake_open.set(open);
+        self.publish_intake();
         self.wake.notify_one();
         // Whoever waits for room must not wait for an engine that will make none.
         self.life_changed.notify_waiters();
         self.ring_space.notify_waiters();
+    }
+
+    /// Why nothing is admitted now; `None` while everything is open.
+    pub(crate) fn refuses(&self) -> Option<Reason> {
+        let full = self.no_space.load(Ordering::Acquire);
+        self.life()
+            .refuses()
+            .or(full.then_some(Reason::JournalNoSpace))
+    }
+
+    /// Told by the shard when the disk is full, and when it is not any more.
+    pub(crate) fn set_no_space(&self, full: bool) {
+        self.no_space.store(full, Ordering::Release);
+        self.publish_intake();
+        // Whoever waits for room is refused now.
+        self.life_changed.notify_waiters();
+        self.ring_space.notify_waiters();
+    }
+
+    fn publish_intake(&self) {
+        let open = self.refuses().is_none();
+        self.metrics.intake_open.set(f64::from(u8::from(open)));
     }
 
     /// The credits a message of this lane needs: of its lane and of the engine, all or nothing.

@@ -159,6 +159,13 @@ impl Stepped {
         self.journal.step()
     }
 
+    /// When the journal's writer has something to do although nobody commits, on the clock's `mono_ns`; see
+    /// [`SteppedJournal::next_ns`].
+    #[must_use]
+    pub fn next_disk_ns(&self) -> Option<u64> {
+        self.journal.next_ns()
+    }
+
     /// Begins the end: see [`crate::Engine::drain`].
     pub fn drain(&self) {
         self.shared.set_life(Life::Draining);

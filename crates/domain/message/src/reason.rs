@@ -112,6 +112,8 @@ reasons! {
     IntakeBusy = 113, "INTAKE_BUSY", refuses: BusyNow;
     /// The feature is not built yet.
     Unsupported = 114, "UNSUPPORTED", refuses: Unsupported;
+    /// The disk is full: what is in flight is brought to its end, and everything goes on when there is space.
+    JournalNoSpace = 115, "JOURNAL_NO_SPACE", refuses: Away;
     /// The queue waits on disk and as many messages wait there as the configuration allows; try again when some have left.
     BacklogFull = 116, "BACKLOG_FULL", refuses: QueueFull;
 

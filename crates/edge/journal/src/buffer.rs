@@ -1,16 +1,7 @@
 //! Where frames collect until they are written: one growing block of bytes, encoded in place, with a ceiling.
 
-use crate::frame::{self, BatchPlace, FrameHead};
+use crate::frame::{self, FrameHead};
 use crate::{AppendError, Failure, FailureStep, Placed, Position};
-
-/// Which frames say that all before them is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BatchMarks {
-    /// The first frame of every batch: the log is synced batch by batch.
-    EveryBatch,
-    /// None: the log is never synced.
-    Never,
-}
 
 /// Frames that wait for their write.
 #[derive(Debug)]
@@ -22,26 +13,26 @@ pub(crate) struct FrameBuffer {
     /// Position behind the last whole frame.
     end: u64,
     max_bytes: usize,
-    marks: BatchMarks,
 }
 
 /// What a buffer handed over for writing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) records: u64,
+    /// Position of the first frame.
+    pub(crate) start: Position,
     /// Position behind the last frame.
     pub(crate) end: Position,
 }
 
 impl FrameBuffer {
-    pub(crate) fn new(end: Position, max_bytes: usize, marks: BatchMarks) -> FrameBuffer {
+    pub(crate) fn new(end: Position, max_bytes: usize) -> FrameBuffer {
         FrameBuffer {
             bytes: Vec::new(),
             filled: 0,
             records: 0,
             end: end.0,
             max_bytes,
-            marks,
         }
     }
 
@@ -76,15 +67,10 @@ impl FrameBuffer {
                 max_bytes: self.max_bytes,
             });
         }
-        let place = match self.marks {
-            BatchMarks::EveryBatch if start == 0 => BatchPlace::Opens,
-            BatchMarks::EveryBatch | BatchMarks::Never => BatchPlace::Continues,
-        };
         let head = FrameHead {
             kind,
             version,
             key_id: 0,
-            place,
         };
         let placed_at = Position(self.end);
         frame::seal(&mut self.bytes[start..], placed_at, head);
@@ -102,9 +88,11 @@ impl FrameBuffer {
         self.bytes.truncate(self.filled);
         batch.clear();
         std::mem::swap(&mut self.bytes, batch);
+        let start = Position(self.end - self.filled as u64);
         self.filled = 0;
         Taken {
             records: std::mem::take(&mut self.records),
+            start,
             end: Position(self.end),
         }
     }
@@ -135,7 +123,7 @@ mod tests {
     use super::*;
 
     fn buffer(max_bytes: usize) -> FrameBuffer {
-        FrameBuffer::new(Position(0), max_bytes, BatchMarks::EveryBatch)
+        FrameBuffer::new(Position(0), max_bytes)
     }
 
     #[test]
@@ -182,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_frame_of_a_batch_opens_it() {
+    fn frames_follow_each_other_over_batches() {
         let mut buffer = buffer(1000);
         let mut batch = Vec::new();
         for _ in 0..2 {
@@ -190,11 +178,10 @@ mod tests {
             let first = buffer.append(1, 1, &mut |out| out.push(1)).unwrap();
             let second = buffer.append(1, 1, &mut |out| out.push(2)).unwrap();
             assert_eq!((first.start, first.end), (start, second.start));
-            buffer.take(&mut batch);
-            let opens = frame::split(&batch, start).unwrap();
-            assert_eq!(opens.place, BatchPlace::Opens);
-            let follows = frame::split(&batch[opens.frame_bytes..], second.start).unwrap();
-            assert_eq!(follows.place, BatchPlace::Continues);
+            let taken = buffer.take(&mut batch);
+            assert_eq!((taken.start, taken.end), (start, second.end));
+            let split = frame::split(&batch, start).unwrap();
+            assert!(frame::split(&batch[split.frame_bytes..], second.start).is_ok());
         }
     }
 

@@ -91,6 +91,8 @@ pub enum FailureStep {
     Sync,
     /// Creating the next file, writing its header or making its name durable.
     Rotate,
+    /// Closing while what was appended waited for space that did not come.
+    NoSpace,
     /// Starting the writer thread, or the thread itself (it panicked).
     Thread,
 }
@@ -132,7 +134,9 @@ impl Failure {
     pub fn fault(&self) -> Fault {
         match self.step {
             FailureStep::Encode | FailureStep::Thread => Fault::Caller,
-            FailureStep::Write | FailureStep::Sync | FailureStep::Rotate => Fault::Disk,
+            FailureStep::Write | FailureStep::Sync | FailureStep::Rotate | FailureStep::NoSpace => {
+                Fault::Disk
+            }
         }
     }
 }
@@ -144,6 +148,7 @@ impl std::fmt::Display for Failure {
             FailureStep::Write => "writing a batch",
             FailureStep::Sync => "syncing a batch",
             FailureStep::Rotate => "starting the next file",
+            FailureStep::NoSpace => "closed while the last records waited for space",
             FailureStep::Thread => "the writer thread",
         };
         f.write_str(step)?;

@@ -1,90 +1,26 @@
-//! Files of a log: names, rotation, deletion.
+//! Files of a log: writing, rotation, space, deletion.
 //!
-//! A file is named by the position of its first frame, in 16 hexadecimal digits, and opens with a [header](crate::header).
-//! A position counts frame bytes only, so file offset = 64 + (position − start). Every start of the process makes a new
-//! file: the boot id in its header is then true for every record in it.
+//! A file opens with a [header](crate::header) and reserves its whole space when it is made, so that lack of space shows there
+//! and nowhere else; behind its last frame it holds zeros. A position counts frame bytes only, so file offset = 64 +
+//! (position − start). A file that is full is cut to its length. Every start of the process makes a new file: the boot id in
+//! its header is then true for every record in it.
+//!
+//! ```text
+//!            no space for the next file             no space for the next file
+//!  [Ample] ───────────────────────────▶ [Reserve] ──────────────────────────▶ [Full]
+//!     ▲  a file and a new reserve fit       │ ▲     a file fits, no reserve     │
+//!     └─────────────────────────────────────┘ └─────────────────────────────────┘
+//! ```
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::header::{FileHeader, HEADER_BYTES_U64};
-use crate::storage::{Locked, Storage, StorageFile, StorageLock};
+use crate::names::{path_of, reserve_path};
+use crate::storage::{Access, Storage, StorageFile};
 use crate::{BootId, Failure, FailureStep, LogContents, OpenError, Position};
-
-const SUFFIX: &str = "journal";
-const LOCK_NAME: &str = "lock";
-
-/// A file found in the directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FoundFile {
-    pub(crate) start: Position,
-    pub(crate) path: PathBuf,
-}
-
-/// The directory's journal files in the order of their positions.
-pub(crate) fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<FoundFile>, OpenError> {
-    let paths = storage
-        .list(dir)
-        .map_err(|error| OpenError::io("listing", dir, error))?;
-    let mut found = Vec::new();
-    for path in paths {
-        if path
-            .extension()
-            .is_some_and(|extension| extension == SUFFIX)
-        {
-            let start = position_in_name(&path)
-                .ok_or_else(|| OpenError::FileName { file: path.clone() })?;
-            found.push(FoundFile { start, path });
-        }
-    }
-    found.sort_by_key(|file| file.start);
-    Ok(found)
-}
-
-fn position_in_name(path: &Path) -> Option<Position> {
-    let stem = path.file_stem()?.to_str()?;
-    let digits = stem.len() == 16
-        && stem
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    digits
-        .then(|| u64::from_str_radix(stem, 16).ok().map(Position))
-        .flatten()
-}
-
-fn path_of(dir: &Path, start: Position) -> PathBuf {
-    dir.join(format!("{:016x}.{SUFFIX}", start.0))
-}
-
-/// Makes the directory where it is missing, and takes the exclusive hold on it, which ends with the process, however it
-/// ends.
-pub(crate) fn lock_directory(
-    storage: &dyn Storage,
-    dir: &Path,
-) -> Result<Box<dyn StorageLock>, OpenError> {
-    storage
-        .make_directory(dir)
-        .map_err(|error| OpenError::io("creating directory", dir, error))?;
-    let path = dir.join(LOCK_NAME);
-    match storage.lock(&path) {
-        Ok(Locked::Held(lock)) => Ok(lock),
-        Ok(Locked::Taken) => Err(OpenError::Locked {
-            dir: dir.to_owned(),
-        }),
-        Err(error) => Err(OpenError::io("locking", &path, error)),
-    }
-}
-
-/// Whether a log's bytes are forced to the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// Header, name and every batch are synced before they are relied on.
-    Synced,
-    /// The kernel writes back when it likes: a killed process loses nothing, a power cut may.
-    PageCache,
-}
 
 /// How a log's files are laid out.
 #[derive(Debug, Clone)]
@@ -93,8 +29,9 @@ pub(crate) struct FileLayout {
     pub(crate) dir: PathBuf,
     pub(crate) contents: LogContents,
     pub(crate) boot: BootId,
-    pub(crate) durability: Durability,
     pub(crate) file_max_bytes: u64,
+    /// Space kept for when there is none; 0 for none.
+    pub(crate) reserve_bytes: u64,
 }
 
 /// A file that takes no more frames.
@@ -105,59 +42,162 @@ pub(crate) struct SealedFile {
     pub(crate) bytes: u64,
 }
 
+/// How much space a log has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Space {
+    /// Enough.
+    Ample,
+    /// The file being written is the last space there is: the reserve, or a file behind which no reserve fitted.
+    Reserve,
+    /// None: what waits cannot be written.
+    Full,
+}
+
+/// Whether a batch fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Made,
+    NoSpace,
+}
+
+/// The file being written.
+#[derive(Debug)]
+struct ActiveFile {
+    file: Arc<dyn StorageFile>,
+    path: PathBuf,
+    start: Position,
+    /// Bytes of frames in it.
+    bytes: u64,
+    /// Bytes of frames for which space is reserved.
+    reserved_bytes: u64,
+    is_synced: bool,
+}
+
 /// The files of one log, the last of which is being written.
 #[derive(Debug)]
 pub(crate) struct FileSet {
     layout: FileLayout,
     sealed: VecDeque<SealedFile>,
     sealed_bytes: u64,
-    active: Arc<dyn StorageFile>,
-    active_path: PathBuf,
-    active_start: Position,
-    active_bytes: u64,
+    active: ActiveFile,
+    has_reserve: bool,
+    is_full: bool,
 }
 
 impl FileSet {
-    /// Begins a new file at `end`, behind `sealed`.
+    /// Begins a new file at `end`, behind `sealed`, in the reserve where there is no other space.
     pub(crate) fn begin(
         layout: FileLayout,
         sealed: VecDeque<SealedFile>,
         end: Position,
         now_ms: u64,
-    ) -> Result<FileSet, (PathBuf, io::Error)> {
-        let path = path_of(&layout.dir, end);
-        let active = create(&layout, &path, end, now_ms).map_err(|error| (path.clone(), error))?;
+    ) -> Result<FileSet, OpenError> {
+        let creating = |error| OpenError::io("creating", &path_of(&layout.dir, end), error);
+        let active = match create(&layout, end, layout.file_max_bytes, now_ms) {
+            Err(error) if is_no_space(&error) && layout.reserve_bytes > 0 => {
+                // The first refusal says more than that there is no reserve either.
+                take_reserve(&layout, end, now_ms).map_err(|_| creating(error))?
+            }
+            created => created.map_err(creating)?,
+        };
         let sealed_bytes = sealed.iter().map(|file| file.bytes).sum();
-        Ok(FileSet {
+        let mut files = FileSet {
+            has_reserve: layout.reserve_bytes == 0,
             layout,
             sealed,
             sealed_bytes,
             active,
-            active_path: path,
-            active_start: end,
-            active_bytes: 0,
-        })
+            is_full: false,
+        };
+        files
+            .renew_reserve()
+            .map_err(|error| OpenError::io("creating", &reserve_path(&files.layout.dir), error))?;
+        Ok(files)
     }
 
-    /// Writes whole frames at the end, into a new file where the current one is full. A batch is never divided, so a
-    /// file is at most as long as the larger of its limit and one batch.
-    pub(crate) fn write(&mut self, batch: &[u8], now_ms: u64) -> Result<(), Failure> {
-        let batch_bytes = batch.len() as u64;
-        if self.active_bytes > 0 && self.active_bytes + batch_bytes > self.layout.file_max_bytes {
-            self.rotate(now_ms)?;
+    /// Sees to it that `bytes` more can be written, in a new file where the current one is full. A batch is never divided, so
+    /// a file is at most as long as the larger of its limit and one batch.
+    pub(crate) fn make_room(&mut self, bytes: u64, now_ms: u64) -> Result<Room, Failure> {
+        let wanted = self.active.bytes + bytes;
+        let room = if wanted <= self.active.reserved_bytes {
+            Ok(())
+        } else if self.active.bytes == 0 {
+            let allocated = self.active.file.allocate(HEADER_BYTES_U64 + wanted);
+            allocated.map(|()| self.active.reserved_bytes = wanted)
+        } else {
+            self.rotate(bytes, now_ms)?
+        };
+        match room {
+            Ok(()) => {
+                self.is_full = false;
+                Ok(Room::Made)
+            }
+            Err(error) if is_no_space(&error) => {
+                self.is_full = true;
+                Ok(Room::NoSpace)
+            }
+            Err(error) => Err(self.rotate_failure(&error)),
         }
+    }
+
+    /// Writes whole frames for which room was made.
+    pub(crate) fn append(&mut self, batch: &[u8]) -> Result<(), Failure> {
+        let offset = HEADER_BYTES_U64 + self.active.bytes;
         self.active
-            .write_all_at(batch, HEADER_BYTES_U64 + self.active_bytes)
-            .map_err(|error| Failure::io(FailureStep::Write, &self.active_path, &error))?;
-        self.active_bytes += batch_bytes;
+            .file
+            .write_all_at(batch, offset)
+            .map_err(|error| Failure::io(FailureStep::Write, &self.active.path, &error))?;
+        self.active.bytes += batch.len() as u64;
+        self.active.is_synced = false;
         Ok(())
     }
 
     /// Forces what was written to the disk.
-    pub(crate) fn sync(&self) -> Result<(), Failure> {
+    pub(crate) fn sync(&mut self) -> Result<(), Failure> {
         self.active
+            .file
             .sync_data()
-            .map_err(|error| Failure::io(FailureStep::Sync, &self.active_path, &error))
+            .map_err(|error| Failure::io(FailureStep::Sync, &self.active.path, &error))?;
+        self.active.is_synced = true;
+        Ok(())
+    }
+
+    /// Whether all that was written is on the disk.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.active.is_synced
+    }
+
+    pub(crate) fn space(&self) -> Space {
+        if self.is_full {
+            Space::Full
+        } else if self.has_reserve {
+            Space::Ample
+        } else {
+            Space::Reserve
+        }
+    }
+
+    /// Makes a new reserve where the old one is used up and there is space for it and for another file: with less, the log
+    /// would be short of space again at once.
+    pub(crate) fn look_for_space(&mut self) -> Result<(), Failure> {
+        let wanted = self.layout.file_max_bytes + self.layout.reserve_bytes;
+        let free = self.layout.storage.free_bytes(&self.layout.dir);
+        if self.has_reserve || free.is_ok_and(|free| free < wanted) {
+            return Ok(());
+        }
+        self.renew_reserve()
+            .map_err(|error| self.rotate_failure(&error))
+    }
+
+    /// Gives back the space behind the last frame: the log ends in order.
+    pub(crate) fn give_back(&mut self) -> Result<(), Failure> {
+        let length = HEADER_BYTES_U64 + self.active.bytes;
+        self.active
+            .file
+            .set_length(length)
+            .map_err(|error| Failure::io(FailureStep::Write, &self.active.path, &error))?;
+        self.active.reserved_bytes = self.active.bytes;
+        Ok(())
     }
 
     /// Deletes, oldest first, the sealed files that end before `oldest_needed`; returns how many.
@@ -174,7 +214,7 @@ impl FileSet {
             self.sealed_bytes -= file.bytes;
             self.sealed.pop_front();
             deleted += 1;
-            if self.layout.durability == Durability::Synced {
+            if self.layout.is_synced() {
                 let dir = &self.layout.dir;
                 storage
                     .sync_directory(dir)
@@ -188,68 +228,160 @@ impl FileSet {
         self.sealed.len() as u64 + 1
     }
 
+    /// Space that the files take, reserved or used.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        self.sealed_bytes + HEADER_BYTES_U64 + self.active_bytes
+        let reserve = if self.has_reserve {
+            self.layout.reserve_bytes
+        } else {
+            0
+        };
+        self.sealed_bytes + HEADER_BYTES_U64 + self.active.reserved_bytes + reserve
     }
 
-    fn rotate(&mut self, now_ms: u64) -> Result<(), Failure> {
-        let end = Position(self.active_start.0 + self.active_bytes);
-        let path = path_of(&self.layout.dir, end);
-        let next = create(&self.layout, &path, end, now_ms)
-            .map_err(|error| Failure::io(FailureStep::Rotate, &path, &error))?;
-        let bytes = HEADER_BYTES_U64 + self.active_bytes;
-        let sealed_path = std::mem::replace(&mut self.active_path, path);
+    /// Goes on in a new file, or in the reserve. The inner error is one of space or of making the file.
+    fn rotate(&mut self, bytes: u64, now_ms: u64) -> Result<io::Result<()>, Failure> {
+        // Holes are then only ever in the last file, whatever the policy.
+        if self.layout.is_synced() && !self.active.is_synced {
+            self.sync()?;
+        }
+        let end = Position(self.active.start.0 + self.active.bytes);
+        let wanted = self.layout.file_max_bytes.max(bytes);
+        let reserve_fits = self.has_reserve && self.layout.reserve_bytes >= bytes;
+        let next = match create(&self.layout, end, wanted, now_ms) {
+            Err(error) if is_no_space(&error) && reserve_fits => {
+                let taken = take_reserve(&self.layout, end, now_ms);
+                self.has_reserve = false;
+                taken
+            }
+            created => created,
+        };
+        let next = match next {
+            Ok(next) => next,
+            Err(error) => return Ok(Err(error)),
+        };
+        let full = std::mem::replace(&mut self.active, next);
+        let length = HEADER_BYTES_U64 + full.bytes;
+        // Not synced: should the cut come undone, what comes back is zeros, which end a file as well.
+        full.file
+            .set_length(length)
+            .map_err(|error| Failure::io(FailureStep::Rotate, &full.path, &error))?;
+        self.sealed_bytes += length;
         self.sealed.push_back(SealedFile {
-            path: sealed_path,
+            path: full.path,
             end,
-            bytes,
+            bytes: length,
         });
-        self.sealed_bytes += bytes;
-        self.active = next;
-        self.active_start = end;
-        self.active_bytes = 0;
+        Ok(Ok(()))
+    }
+
+    /// Reserves the space of the reserve where that was not done. That there is none is no error.
+    fn renew_reserve(&mut self) -> io::Result<()> {
+        if self.has_reserve {
+            return Ok(());
+        }
+        let path = reserve_path(&self.layout.dir);
+        let storage = &self.layout.storage;
+        let bytes = HEADER_BYTES_U64 + self.layout.reserve_bytes;
+        // One that is there, from an earlier run, must not be given up first.
+        let found = match storage.open(&path, Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => storage.create(&path),
+            opened => opened,
+        };
+        let made = found
+            .and_then(|file| file.allocate(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| storage.sync_directory(&self.layout.dir));
+        match made {
+            Ok(()) => self.has_reserve = true,
+            // What was reserved in part is given back.
+            Err(error) if is_no_space(&error) => storage.remove(&path)?,
+            Err(error) => return Err(error),
+        }
         Ok(())
+    }
+
+    fn rotate_failure(&self, error: &io::Error) -> Failure {
+        let end = Position(self.active.start.0 + self.active.bytes);
+        Failure::io(FailureStep::Rotate, &path_of(&self.layout.dir, end), error)
     }
 }
 
-/// Makes a file with its header; where the log is synced, both it and its name are durable on return.
+impl FileLayout {
+    /// Whether header, name and batches are synced before they are relied on. The written log leaves that to the kernel.
+    fn is_synced(&self) -> bool {
+        self.contents == LogContents::Journal
+    }
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Makes a file with its space and its header. Where there is no space, nothing is left behind.
 fn create(
     layout: &FileLayout,
-    path: &Path,
     start: Position,
-    made_at_ms: u64,
-) -> io::Result<Arc<dyn StorageFile>> {
-    let file = layout.storage.create(path)?;
+    reserved_bytes: u64,
+    now_ms: u64,
+) -> io::Result<ActiveFile> {
+    let path = path_of(&layout.dir, start);
+    let file = layout.storage.create(&path)?;
+    if let Err(error) = file.allocate(HEADER_BYTES_U64 + reserved_bytes) {
+        // The first error is the cause; a name without contents is what a crash leaves, too.
+        let _ = layout.storage.remove(&path);
+        return Err(error);
+    }
+    let active = opened(file, path, start, reserved_bytes);
+    write_header(layout, &active, now_ms)?;
+    Ok(active)
+}
+
+/// Makes the reserve the file that begins at `start`.
+fn take_reserve(layout: &FileLayout, start: Position, now_ms: u64) -> io::Result<ActiveFile> {
+    let reserve = reserve_path(&layout.dir);
+    let file = layout.storage.open(&reserve, Access::Write)?;
+    file.allocate(HEADER_BYTES_U64 + layout.reserve_bytes)?;
+    let active = opened(
+        file,
+        path_of(&layout.dir, start),
+        start,
+        layout.reserve_bytes,
+    );
+    layout.storage.rename(&reserve, &active.path)?;
+    write_header(layout, &active, now_ms)?;
+    Ok(active)
+}
+
+fn opened(
+    file: Arc<dyn StorageFile>,
+    path: PathBuf,
+    start: Position,
+    reserved_bytes: u64,
+) -> ActiveFile {
+    ActiveFile {
+        file,
+        path,
+        start,
+        bytes: 0,
+        reserved_bytes,
+        is_synced: true,
+    }
+}
+
+/// Where the log is synced, header and name are durable on return.
+fn write_header(layout: &FileLayout, active: &ActiveFile, made_at_ms: u64) -> io::Result<()> {
     let header = FileHeader {
         contents: layout.contents,
-        start,
+        start: active.start,
         boot: layout.boot,
         made_at_ms,
     };
-    file.write_all_at(&header.encode(), 0)?;
-    if layout.durability == Durability::Synced {
-        file.sync_all()?;
+    active.file.write_all_at(&header.encode(), 0)?;
+    if layout.is_synced() {
+        active.file.sync_all()?;
         layout.storage.sync_directory(&layout.dir)?;
     }
-    Ok(file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_positions() {
-        let path = path_of(Path::new("d"), Position(0xabc));
-        assert_eq!(path, Path::new("d/0000000000000abc.journal"));
-        assert_eq!(position_in_name(&path), Some(Position(0xabc)));
-        for name in [
-            "abc.journal",
-            "0000000000000ABC.journal",
-            "000000000000000g.journal",
-            "+000000000000abc.journal",
-        ] {
-            assert_eq!(position_in_name(Path::new(name)), None, "{name}");
-        }
-    }
+    Ok(())
 }

@@ -85,12 +85,16 @@ pub enum FrameFault {
         found: u16,
     },
     /// The frame's bytes are not those that were written, or not at this position.
-    #[error("checksum {computed:#010x} instead of the stored {stored:#010x}")]
+    #[error(
+        "checksum {computed:#010x} instead of the stored {stored:#010x} in a frame of {frame_bytes} bytes"
+    )]
     Checksum {
         /// As stored in the frame.
         stored: u32,
         /// As computed over the bytes found.
         computed: u32,
+        /// Bytes of the frame that the header announces.
+        frame_bytes: usize,
     },
     /// The frame is intact but uses flags of a newer format.
     #[error("flags {flags:#04x}: only bit 0 is known")]
@@ -117,7 +121,11 @@ pub fn split(bytes: &[u8], position: Position) -> Result<Split<'_>, FrameFault> 
     let stored = word(frame, 0);
     let computed = checksum(position, &frame[4..]);
     if stored != computed {
-        return Err(FrameFault::Checksum { stored, computed });
+        return Err(FrameFault::Checksum {
+            stored,
+            computed,
+            frame_bytes,
+        });
     }
     let flags = frame[11];
     let place = match flags {
@@ -161,13 +169,19 @@ pub(crate) fn announced_bytes(bytes: &[u8]) -> Result<usize, FrameFault> {
     Ok(HEADER_BYTES + (length_word & LENGTH_MASK) as usize)
 }
 
+/// Says in a sealed frame, the first of its batch, that all before it is durable.
+pub(crate) fn mark_opening(frame: &mut [u8], position: Position) {
+    frame[11] |= FLAG_OPENS_BATCH;
+    let crc = checksum(position, &frame[4..]);
+    frame[..4].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// What stands in a frame's header beside length and checksum.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameHead {
     pub(crate) kind: u8,
     pub(crate) version: u8,
     pub(crate) key_id: u8,
-    pub(crate) place: BatchPlace,
 }
 
 /// Writes the header of the frame that starts at `position` into the first [`HEADER_BYTES`] of `frame`, whose payload
@@ -183,10 +197,7 @@ pub(crate) fn seal(frame: &mut [u8], position: Position, head: FrameHead) {
     frame[8] = head.kind;
     frame[9] = head.version;
     frame[10] = head.key_id;
-    frame[11] = match head.place {
-        BatchPlace::Opens => FLAG_OPENS_BATCH,
-        BatchPlace::Continues => 0,
-    };
+    frame[11] = 0;
     let crc = checksum(position, &frame[4..]);
     frame[..4].copy_from_slice(&crc.to_le_bytes());
 }
@@ -218,9 +229,11 @@ mod tests {
                 kind: 7,
                 version: 3,
                 key_id: 0,
-                place,
             },
         );
+        if place == BatchPlace::Opens {
+            mark_opening(&mut frame, Position(position));
+        }
         frame
     }
 

@@ -5,7 +5,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | magic `HKYKJRNL` |
-//! | 8 | 4 | format version, 1 |
+//! | 8 | 4 | format version, 2; 1 is read as well: such a file has no zeros behind its last frame and does not say when it was made |
 //! | 12 | 1 | contents: 1 = journal (group commit), 2 = written log |
 //! | 13 | 3 | 0 |
 //! | 16 | 8 | start position, as in the name |
@@ -22,7 +22,10 @@ pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const HEADER_BYTES_U64: u64 = HEADER_BYTES as u64;
 
 const MAGIC: [u8; 8] = *b"HKYKJRNL";
-const FORMAT: u32 = 1;
+/// What is written.
+const FORMAT: u32 = 2;
+/// The oldest that is read.
+const FORMAT_OLDEST: u32 = 1;
 /// What a file's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileHeader {
@@ -61,7 +64,7 @@ impl FileHeader {
             return Err(HeaderFault::Checksum);
         }
         let format = u32::from_le_bytes(field(header, 8));
-        if format != FORMAT {
+        if !(FORMAT_OLDEST..=FORMAT).contains(&format) {
             return Err(HeaderFault::Format {
                 found: format,
                 supported: FORMAT,
@@ -103,7 +106,7 @@ mod tests {
     fn a_header_comes_back() {
         let bytes = HEADER.encode();
         assert_eq!(FileHeader::decode(&bytes, Position(0x1234)), Ok(HEADER));
-        assert_eq!(&bytes[..16], b"HKYKJRNL\x01\0\0\0\x01\0\0\0");
+        assert_eq!(&bytes[..16], b"HKYKJRNL\x02\0\0\0\x01\0\0\0");
     }
 
     #[test]

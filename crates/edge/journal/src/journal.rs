@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 
 use message::Now;
 
-use crate::buffer::{BatchMarks, FrameBuffer};
-use crate::file::{self, Durability, FileLayout, FileSet};
+use crate::buffer::FrameBuffer;
+use crate::file::{FileLayout, FileSet};
+use crate::names;
 use crate::replay::{ReadLog, Reading};
 use crate::shared::Shared;
 use crate::stats::{BatchFigures, JournalStats};
@@ -45,7 +46,7 @@ pub trait Append {
     /// Lets what was appended go to the disk: once per turn, so that a turn's records share one sync. Does not wait.
     fn commit(&mut self);
 
-    /// Everything up to here is on the disk.
+    /// Everything up to here may be relied on, as far as the [`SyncPolicy`] goes.
     fn durable(&self) -> Position;
 
     /// Bytes that can be appended before [`AppendError::Full`]; a record takes its payload and
@@ -61,6 +62,10 @@ pub trait Append {
 pub enum JournalState {
     /// It does.
     Healthy,
+    /// It does, into the last space there is: what is in flight should be brought to its end, and nothing new begun.
+    Reserve,
+    /// There is no space. What was appended waits, nothing is lost, and it goes on by itself when there is space again.
+    Full,
     /// It does not, for good.
     Failed {
         /// What went wrong.
@@ -68,12 +73,23 @@ pub enum JournalState {
     },
 }
 
-/// When a batch counts as durable.
+/// When a record may be relied on: what [`Append::durable`] means.
+///
+/// Under each of them a killed process loses nothing that was reported durable, files are synced when they are full and when
+/// the journal is closed, and a journal that fails to write or sync fails for good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SyncPolicy {
-    /// When `fdatasync` has returned: nothing appended is lost to a power cut once it is reported durable.
+    /// When `fdatasync` has returned: a power cut loses nothing that was reported durable.
     #[default]
     Always,
+    /// When the kernel has it; it is synced so long after it was written, at the latest. A power cut may cost what was
+    /// reported durable in that time and in the time of one sync.
+    Interval {
+        /// 1 to 60,000.
+        interval_ms: u32,
+    },
+    /// When the kernel has it. A power cut may cost whatever was reported durable since the last file was begun.
+    None,
 }
 
 /// Where and how a journal is kept.
@@ -85,18 +101,28 @@ pub struct JournalConfig {
     pub file_max_bytes: u64,
     /// Bytes that may wait for the disk; 2 MiB to 1 GiB.
     pub buffer_max_bytes: usize,
+    /// Bytes of records that are written and synced together, 4 KiB to 1 GiB; one record may be longer.
+    pub batch_max_bytes: usize,
+    /// Records that are written and synced together, at least 1.
+    pub batch_max_records: u64,
+    /// Space kept for what is in flight when the disk is full, at most 4 GiB; 0 for none.
+    pub reserve_bytes: u64,
     /// When a batch counts as durable.
     pub sync: SyncPolicy,
 }
 
 impl JournalConfig {
-    /// The defaults: files of 64 MiB, 16 MiB of buffer, every batch synced.
+    /// The defaults: files of 64 MiB, 16 MiB of buffer, batches of at most 2 MiB and 16,384 records, each synced, and a
+    /// reserve of 16 MiB.
     #[must_use]
     pub fn new(dir: PathBuf) -> JournalConfig {
         JournalConfig {
             dir,
             file_max_bytes: 64 << 20,
             buffer_max_bytes: 16 << 20,
+            batch_max_bytes: 2 << 20,
+            batch_max_records: 16_384,
+            reserve_bytes: 16 << 20,
             sync: SyncPolicy::Always,
         }
     }
@@ -108,7 +134,21 @@ impl JournalConfig {
             self.buffer_max_bytes as u64,
             BUFFER_MIN_BYTES,
             1 << 30,
-        )
+        )?;
+        check_limit(
+            "batch_max_bytes",
+            self.batch_max_bytes as u64,
+            4 << 10,
+            1 << 30,
+        )?;
+        check_limit("batch_max_records", self.batch_max_records, 1, u64::MAX)?;
+        check_limit("reserve_bytes", self.reserve_bytes, 0, 4 << 30)?;
+        match self.sync {
+            SyncPolicy::Always | SyncPolicy::None => Ok(()),
+            SyncPolicy::Interval { interval_ms } => {
+                check_limit("sync interval_ms", u64::from(interval_ms), 1, 60_000)
+            }
+        }
     }
 }
 
@@ -197,23 +237,16 @@ impl Recovery {
         };
         let layout = FileLayout {
             storage: self.reading.storage,
-            dir: self.config.dir,
+            dir: self.config.dir.clone(),
             contents: LogContents::Journal,
             boot: self.reading.boot,
-            durability: match self.config.sync {
-                SyncPolicy::Always => Durability::Synced,
-            },
             file_max_bytes: self.config.file_max_bytes,
+            reserve_bytes: self.config.reserve_bytes,
         };
-        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)
-            .map_err(|(path, error)| OpenError::io("creating", &path, error))?;
-        let buffer = FrameBuffer::new(
-            replayed.end,
-            self.config.buffer_max_bytes,
-            BatchMarks::EveryBatch,
-        );
+        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)?;
+        let buffer = FrameBuffer::new(replayed.end, self.config.buffer_max_bytes);
         let shared = Arc::new(Shared::new(buffer, &files, wake));
-        Ok((Writer::new(shared, files, clock), self.lock))
+        Ok((Writer::new(shared, files, clock, &self.config), self.lock))
     }
 }
 
@@ -244,7 +277,7 @@ impl FileJournal {
         config: JournalConfig,
     ) -> Result<Recovery, OpenError> {
         config.check()?;
-        let lock = file::lock_directory(&*storage, &config.dir)?;
+        let lock = names::lock_directory(&*storage, &config.dir)?;
         let reading = Reading::new(storage, config.dir.clone(), LogContents::Journal)?;
         Ok(Recovery {
             config,
@@ -267,7 +300,9 @@ impl FileJournal {
     pub fn close(mut self) -> Result<Position, Failure> {
         self.stop();
         match self.appender.state() {
-            JournalState::Healthy => Ok(self.appender.durable()),
+            JournalState::Healthy | JournalState::Reserve | JournalState::Full => {
+                Ok(self.appender.durable())
+            }
             JournalState::Failed { what } => Err(what),
         }
     }
@@ -308,6 +343,12 @@ impl Appender {
     /// by the writer thread. The file being written stays. Positions that go back are ignored.
     pub fn retain_from(&self, oldest_needed: Position) {
         self.shared.retain_from(oldest_needed);
+    }
+
+    /// Position behind the last record that no power cut can take: [`Append::durable`] where every batch is synced.
+    #[must_use]
+    pub fn synced(&self) -> Position {
+        self.shared.synced()
     }
 
     /// Position behind the last record appended.

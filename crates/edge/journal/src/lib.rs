@@ -16,22 +16,31 @@
 //! **Readers.** While a writer is at work, any number of [`LogReader`]s may read what is durable: a [`LogCursor`] goes
 //! through the records in order and follows the writer, a [`RecordFetcher`] reads single ones.
 //!
+//! **Format.** `docs/journal-format.md`; byte tables of a file's header and of a frame stand in their modules.
+//!
 //! **Limits.** A payload: [`frame::MAX_PAYLOAD_BYTES`]. What waits for the disk: [`JournalConfig::buffer_max_bytes`]
 //! (twice that in memory while a batch is being written), beyond it [`AppendError::Full`]. A file:
-//! [`JournalConfig::file_max_bytes`] or one batch, whichever is larger. Replay reads through a buffer of two frames at
-//! most. Disk: unbounded here; the caller moves retention on and watches [`Appender::disk_bytes`].
+//! [`JournalConfig::file_max_bytes`] or one batch, whichever is larger; its space is reserved when it is
+//! made. A batch: [`JournalConfig::batch_max_bytes`], [`JournalConfig::batch_max_records`], and in time the one sync before it.
+//! Replay reads through a buffer of two frames at most. Disk: unbounded here; the caller moves retention on and watches
+//! [`Appender::disk_bytes`].
 //!
 //! **Recovery.** Opening takes an exclusive lock on the directory and reads every file in order.
 //! - The *torn tail* of the last file, what a crash left half written, is cut off, synced and reported.
 //! - Everything else that is not a valid frame is *damage*: an error with file and offset, nothing skipped, nothing
 //!   changed. The two are told apart by the boot id in the file's header and by the frames behind the spot. In the boot
-//!   that wrote the file, a killed process leaves a clean prefix, so only a frame cut by the end of the file is torn.
+//!   that wrote the file, a killed process leaves a clean prefix, so only a frame that ends in zeros, or in the end of the file, is torn.
 //!   After a power cut the blocks of the last, unsynced batch may be there in any combination, so a bad spot is torn
 //!   unless a later frame says that all before it was durable ([`frame::BatchPlace::Opens`]).
+//! - Zeros from behind a frame to the end of the file are reserved space: a clean end.
 //! - A missing file, or one shorter than its successor's name says, is a gap: an error as well.
 //!
 //! The written log is never synced, so after another boot a bad spot or a gap anywhere cuts all behind it, unless this
 //! boot has already appended behind it.
+//!
+//! **No space.** Space is asked for when a file is begun, and nowhere else. Where there is none, a reserve becomes the next file
+//! ([`JournalState::Reserve`]); when that is full, too, what was appended waits ([`JournalState::Full`]). The writer looks for
+//! space four times a second and goes on by itself.
 //!
 //! **Failure.** An I/O error while writing or syncing fails the journal for good: [`AppendError::Failed`] from then on,
 //! nothing is retried, because a kernel that failed a sync may have dropped the pages, and the next sync would succeed
@@ -47,6 +56,7 @@ pub mod frame;
 mod header;
 mod journal;
 mod log_reader;
+mod names;
 mod reader;
 mod replay;
 mod shared;
@@ -72,7 +82,7 @@ pub use stats::{BatchFigures, JournalStats};
 pub use stepped::SteppedJournal;
 pub use storage::{FileStorage, Storage};
 pub use writer::Step;
-pub use written::{WrittenConfig, WrittenLog, WrittenRecovery};
+pub use written::{WrittenConfig, WrittenLog, WrittenRecovery, WrittenRoom};
 
 /// A place in a log: how many bytes of frames lie before it, since the log's first record.
 ///

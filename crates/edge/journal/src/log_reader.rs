@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::HeaderFault;
-use crate::file::{self, FoundFile};
 use crate::header::{FileHeader, HEADER_BYTES};
+use crate::names::{self, FoundFile};
 use crate::replay::Reading;
 use crate::storage::{Access, Storage, StorageFile};
 use crate::{LogContents, LogCursor, OpenError, Position, ReadError, RecordFetcher, WrittenIn};
@@ -150,7 +150,7 @@ impl Directory {
 
     /// Lists the directory again.
     pub(crate) fn refresh(&mut self) -> Result<(), OpenError> {
-        self.found = file::list(&*self.reading.storage, &self.reading.dir)?;
+        self.found = names::list(&*self.reading.storage, &self.reading.dir)?;
         Ok(())
     }
 

@@ -104,10 +104,28 @@ impl FrameReader {
                     return Ok(Some(self.position));
                 }
             }
-            self.head += 1;
-            self.position = Position(self.position.0 + 1);
+            let skipped = self.bytes[self.head..]
+                .iter()
+                .position(|byte| *byte != 0)
+                .map_or(self.bytes.len() - self.head, |first| first)
+                // The magic of a frame, which is not zero, ends with its eighth byte.
+                .saturating_sub(7)
+                .max(1);
+            self.head += skipped;
+            self.position = Position(self.position.0 + skipped as u64);
         }
         Ok(None)
+    }
+
+    /// Position behind the last byte, from here to the end of the file, that is not zero; none where all are.
+    pub(crate) fn end_of_data(&self) -> io::Result<Option<Position>> {
+        let offset = self.offset_of(self.position);
+        let bytes = data_bytes(&*self.file, offset)?;
+        Ok((bytes > 0).then_some(Position(self.position.0 + bytes)))
+    }
+
+    fn offset_of(&self, position: Position) -> u64 {
+        HEADER_BYTES_U64 + (position.0 - self.start.0)
     }
 
     /// Position of the next frame, or of the spot where none is.
@@ -125,7 +143,7 @@ impl FrameReader {
         self.head = 0;
         while self.bytes.len() < wanted && !self.at_end {
             let held = self.bytes.len();
-            let offset = HEADER_BYTES_U64 + (self.position.0 - self.start.0) + held as u64;
+            let offset = self.offset_of(self.position) + held as u64;
             let left = self.limit.saturating_sub(offset);
             let asked = READ_BYTES.max(wanted - held);
             let asked = usize::try_from(left).map_or(asked, |left| asked.min(left));
@@ -135,5 +153,21 @@ impl FrameReader {
             self.at_end = read < asked || asked == 0;
         }
         Ok(self.bytes.len())
+    }
+}
+
+/// Bytes from `offset` up to the last one in the file that is not zero.
+pub(crate) fn data_bytes(file: &dyn StorageFile, offset: u64) -> io::Result<u64> {
+    let mut chunk = vec![0; READ_BYTES];
+    let mut seen = 0;
+    let mut data = 0;
+    loop {
+        let read = file.read_at(&mut chunk, offset + seen)?;
+        let last = chunk[..read].iter().rposition(|byte| *byte != 0);
+        data = last.map_or(data, |last| seen + last as u64 + 1);
+        seen += read as u64;
+        if read < chunk.len() {
+            return Ok(data);
+        }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::HeaderFault;
-use crate::file::{self, FoundFile, SealedFile};
+use crate::file::SealedFile;
 use crate::frame::{FrameFault, FrameRef};
 use crate::header::HEADER_BYTES_U64;
 use crate::log_reader::read_header;
-use crate::reader::{Ahead, FrameReader, Sought};
+use crate::names::{self, FoundFile};
+use crate::reader::{Ahead, FrameReader, Sought, data_bytes};
 use crate::storage::{Access, Storage, StorageFile};
 use crate::{BootId, LogContents, OpenError, Position, ReplayError};
 
@@ -62,7 +64,7 @@ pub struct TornTail {
     pub file: PathBuf,
     /// Offset in that file of the first byte cut.
     pub offset: u64,
-    /// Bytes cut off, in this file and in those behind it.
+    /// Bytes cut off, in this file and in those behind it; reserved space that was never written is not counted.
     pub cut_bytes: u64,
     /// What stood there instead of a frame; none where the file's header itself was not complete.
     pub what: Option<FrameFault>,
@@ -84,6 +86,18 @@ pub(crate) struct ReadLog {
     pub(crate) replayed: Replayed,
     /// Its files, without an empty last one, which the next start overwrites.
     pub(crate) sealed: VecDeque<SealedFile>,
+}
+
+/// Whether a write that a killed process did not finish can leave this: `data_bytes` bytes, behind which the file holds zeros
+/// or nothing.
+fn is_half_written(what: FrameFault, data_bytes: u64) -> bool {
+    match what {
+        FrameFault::Short { .. } => true,
+        // The first bytes of a frame, up to a part of its magic.
+        FrameFault::Magic { .. } => data_bytes < 8,
+        FrameFault::Checksum { frame_bytes, .. } => data_bytes < frame_bytes as u64,
+        FrameFault::Flags { .. } => false,
+    }
 }
 
 /// How the scan of one file ended.
@@ -114,7 +128,7 @@ impl Reading {
 
     /// Hands every record to `each`, cuts a torn tail, and leaves everything synced.
     pub(crate) fn run<E>(&self, each: &mut Each<'_, E>) -> Result<ReadLog, ReplayError<E>> {
-        let found = file::list(&*self.storage, &self.dir)?;
+        let found = names::list(&*self.storage, &self.dir)?;
         let begin = found.first().map_or(Position(0), |file| file.start);
         let mut replayed = Replayed {
             records: 0,
@@ -155,9 +169,7 @@ impl Reading {
         }
         // A killed process may have left the last batch in the page cache only: from here on it counts as durable.
         if let Some(last) = sealed.back() {
-            self.storage
-                .open(&last.path, Access::Write)
-                .and_then(|file| file.sync_all())
+            self.seal(last)
                 .map_err(|error| OpenError::io("syncing", &last.path, error))?;
         }
         self.storage
@@ -235,10 +247,17 @@ impl Reading {
     ) -> Result<FileEnd, OpenError> {
         let position = reader.position();
         let offset = HEADER_BYTES_U64 + (position.0 - file.start.0);
+        let end_of_data = reader
+            .end_of_data()
+            .map_err(|error| OpenError::io("reading", &file.path, error))?;
+        let Some(end_of_data) = end_of_data else {
+            // Space that was reserved and never written.
+            return Ok(FileEnd::Clean);
+        };
         let torn = match (written_in, self.contents) {
             (WrittenIn::ThisBoot, LogContents::Journal | LogContents::Written) => {
-                matches!(what, FrameFault::Short { .. })
-                    && behind.is_empty()
+                behind.is_empty()
+                    && is_half_written(what, end_of_data.0 - position.0)
                     && !self.found_behind(file, reader, Sought::AnyFrame)?
             }
             (WrittenIn::EarlierBoot, LogContents::Journal) => {
@@ -336,6 +355,15 @@ impl Reading {
         Ok(found.is_some())
     }
 
+    /// Gives back the space behind the last frame, and syncs.
+    fn seal(&self, file: &SealedFile) -> io::Result<()> {
+        let handle = self.storage.open(&file.path, Access::Write)?;
+        if handle.length()? > file.bytes {
+            handle.set_length(file.bytes)?;
+        }
+        handle.sync_all()
+    }
+
     fn open(&self, file: &FoundFile) -> Result<Arc<dyn StorageFile>, OpenError> {
         self.storage
             .open(&file.path, Access::Read)
@@ -350,7 +378,7 @@ impl Reading {
             cut_bytes += self
                 .storage
                 .open(&later.path, Access::Read)
-                .and_then(|file| file.length())
+                .and_then(|file| data_bytes(&*file, 0))
                 .map_err(|error| OpenError::io("reading", &later.path, error))?;
             self.storage
                 .remove(&later.path)
@@ -364,7 +392,7 @@ impl Reading {
             .storage
             .open(&file.path, Access::Write)
             .map_err(cutting)?;
-        cut_bytes += handle.length().map_err(cutting)?.saturating_sub(offset);
+        cut_bytes += data_bytes(&*handle, offset).map_err(cutting)?;
         handle.set_length(offset).map_err(cutting)?;
         handle.sync_all().map_err(cutting)?;
         Ok(cut_bytes)

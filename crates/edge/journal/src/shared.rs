@@ -3,14 +3,18 @@
 //! One mutex guards the buffer; it is held for one encode, or for one swap of two vectors. A queue of encoded records
 //! was refused: it would allocate per record, and the disk takes bytes.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::buffer::{FrameBuffer, Taken};
-use crate::file::FileSet;
+use crate::file::{FileSet, Space};
 use crate::journal::Wake;
 use crate::stats::Counters;
 use crate::{AppendError, Failure, JournalState, Placed, Position};
+
+/// Every state of space, in the order of the enum.
+const SPACES: [Space; 3] = [Space::Ample, Space::Reserve, Space::Full];
 
 /// Between any number of appenders and one writer.
 pub(crate) struct Shared {
@@ -19,8 +23,11 @@ pub(crate) struct Shared {
     durable: AtomicU64,
     appended: AtomicU64,
     room_bytes: AtomicUsize,
+    synced: AtomicU64,
     files: AtomicU64,
     disk_bytes: AtomicU64,
+    /// The place of a [`Space`] in [`SPACES`].
+    space: AtomicU8,
     failure: OnceLock<Failure>,
     counters: Counters,
     wake: Wake,
@@ -53,8 +60,10 @@ impl Shared {
             durable: AtomicU64::new(end.0),
             appended: AtomicU64::new(end.0),
             room_bytes: AtomicUsize::new(frames.room_bytes()),
+            synced: AtomicU64::new(end.0),
             files: AtomicU64::new(files.files()),
             disk_bytes: AtomicU64::new(files.disk_bytes()),
+            space: AtomicU8::new(files.space() as u8),
             waiting: Mutex::new(Waiting {
                 frames,
                 committed: false,
@@ -131,9 +140,17 @@ impl Shared {
         let _ = self.failure.set(failure);
     }
 
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.get()
+    }
+
     pub(crate) fn state(&self) -> JournalState {
         match self.failure.get() {
-            None => JournalState::Healthy,
+            None => match SPACES[usize::from(self.space.load(Ordering::Acquire))] {
+                Space::Ample => JournalState::Healthy,
+                Space::Reserve => JournalState::Reserve,
+                Space::Full => JournalState::Full,
+            },
             Some(what) => JournalState::Failed { what: what.clone() },
         }
     }
@@ -158,10 +175,11 @@ impl Shared {
         self.disk_bytes.load(Ordering::Relaxed)
     }
 
-    /// Before `durable` moves: whoever waits for a batch sees the files it made.
+    /// Before `durable` moves: whoever waits for a batch sees the files it made, and what space is left.
     pub(crate) fn publish_gauges(&self, files: &FileSet) {
         self.files.store(files.files(), Ordering::Relaxed);
         self.disk_bytes.store(files.disk_bytes(), Ordering::Relaxed);
+        self.space.store(files.space() as u8, Ordering::Release);
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -173,14 +191,41 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until [`next_task`](Shared::next_task) would have something to do.
-    pub(crate) fn wait_for_task(&self) {
+    /// Waits until somebody has something to do for the writer, or for so long.
+    pub(crate) fn wait_for_task(&self, longest: Option<Duration>) {
+        let waiting = self.lock();
+        if self.failure.get().is_some() || waiting.has_task() {
+            return;
+        }
+        // Waking for nothing does no harm: the next step finds nothing to do and comes back here.
+        match longest {
+            None => drop(self.work.wait(waiting)),
+            Some(longest) => drop(self.work.wait_timeout(waiting, longest)),
+        }
+    }
+
+    /// Waits for so long, or until the journal is closed or told to let go of records: what waits cannot be written.
+    pub(crate) fn wait_for_space(&self, longest: Duration) {
+        let waiting = self.lock();
+        if self.failure.get().is_some() || waiting.closing || waiting.has_retention() {
+            return;
+        }
+        drop(self.work.wait_timeout(waiting, longest));
+    }
+
+    /// What is to be let go, and whether the journal is to be closed: all that matters while nothing can be written.
+    pub(crate) fn next_while_full(&self) -> Task {
+        if self.failure.get().is_some() {
+            return Task::Stop;
+        }
         let mut waiting = self.lock();
-        while self.failure.get().is_none() && !waiting.has_task() {
-            waiting = self
-                .work
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+        if let Some(oldest_needed) = waiting.take_retention() {
+            return Task::Retain(oldest_needed);
+        }
+        if waiting.closing {
+            Task::Stop
+        } else {
+            Task::None
         }
     }
 
@@ -198,9 +243,8 @@ impl Shared {
                 .store(waiting.frames.room_bytes(), Ordering::Relaxed);
             return Task::Write(taken);
         }
-        if waiting.retained < waiting.retain_from {
-            waiting.retained = waiting.retain_from;
-            return Task::Retain(waiting.retain_from);
+        if let Some(oldest_needed) = waiting.take_retention() {
+            return Task::Retain(oldest_needed);
         }
         if waiting.closing {
             Task::Stop
@@ -211,6 +255,14 @@ impl Shared {
 
     pub(crate) fn set_durable(&self, end: Position) {
         self.durable.store(end.0, Ordering::Release);
+    }
+
+    pub(crate) fn set_synced(&self, end: Position) {
+        self.synced.store(end.0, Ordering::Release);
+    }
+
+    pub(crate) fn synced(&self) -> Position {
+        Position(self.synced.load(Ordering::Acquire))
     }
 
     pub(crate) fn wake(&self) {
@@ -224,7 +276,17 @@ impl Waiting {
     }
 
     fn has_task(&self) -> bool {
-        self.closing || self.is_due() || self.retained < self.retain_from
+        self.closing || self.is_due() || self.has_retention()
+    }
+
+    fn has_retention(&self) -> bool {
+        self.retained < self.retain_from
+    }
+
+    fn take_retention(&mut self) -> Option<Position> {
+        let due = self.has_retention();
+        self.retained = self.retain_from;
+        due.then_some(self.retain_from)
     }
 }
 

@@ -10,12 +10,14 @@ const FIGURES_MAX: usize = 1024;
 /// Totals since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JournalStats {
-    /// Batches written and synced.
+    /// Batches written.
     pub batches: u64,
     /// Records in them.
     pub records: u64,
     /// Bytes in them, frame headers included.
     pub bytes: u64,
+    /// Syncs.
+    pub syncs: u64,
     /// Time spent in syncs, ns.
     pub sync_total_ns: u64,
     /// Time of the last sync, ns.
@@ -29,7 +31,7 @@ pub struct JournalStats {
 }
 
 /// One batch, for histograms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BatchFigures {
     /// Records in it.
     pub records: u64,
@@ -37,8 +39,9 @@ pub struct BatchFigures {
     pub bytes: u64,
     /// Time of its write(2), ns.
     pub write_ns: u64,
-    /// Time of its sync, ns.
-    pub sync_ns: u64,
+    /// Time of its sync, ns; none where batches are not synced one by one. A sync of several batches comes as an entry of no
+    /// records.
+    pub sync_ns: Option<u64>,
 }
 
 /// Written by the writer thread only, once a batch.
@@ -47,6 +50,7 @@ pub(crate) struct Counters {
     batches: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
+    syncs: AtomicU64,
     sync_total_ns: AtomicU64,
     sync_last_ns: AtomicU64,
     files_deleted: AtomicU64,
@@ -57,12 +61,16 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn batch(&self, figures: BatchFigures) {
-        self.batches.fetch_add(1, Ordering::Relaxed);
+        if figures.records > 0 {
+            self.batches.fetch_add(1, Ordering::Relaxed);
+        }
         self.records.fetch_add(figures.records, Ordering::Relaxed);
         self.bytes.fetch_add(figures.bytes, Ordering::Relaxed);
-        self.sync_total_ns
-            .fetch_add(figures.sync_ns, Ordering::Relaxed);
-        self.sync_last_ns.store(figures.sync_ns, Ordering::Relaxed);
+        if let Some(sync_ns) = figures.sync_ns {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            self.sync_total_ns.fetch_add(sync_ns, Ordering::Relaxed);
+            self.sync_last_ns.store(sync_ns, Ordering::Relaxed);
+        }
         let mut ring = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.len() == FIGURES_MAX {
             ring.pop_front();
@@ -90,6 +98,7 @@ impl Counters {
             batches: read(&self.batches),
             records: read(&self.records),
             bytes: read(&self.bytes),
+            syncs: read(&self.syncs),
             sync_total_ns: read(&self.sync_total_ns),
             sync_last_ns: read(&self.sync_last_ns),
             files_deleted: read(&self.files_deleted),
@@ -110,7 +119,7 @@ mod tests {
             records: 1,
             bytes,
             write_ns: 1,
-            sync_ns: 2,
+            sync_ns: Some(2),
         };
         for bytes in 0..FIGURES_MAX as u64 + 3 {
             counters.batch(figures(bytes));

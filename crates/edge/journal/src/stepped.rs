@@ -35,6 +35,13 @@ impl SteppedJournal {
         self.writer.step()
     }
 
+    /// When a step has something to do although nobody commits, on the clock given at the start: a sync that is due, or space
+    /// to be looked for. `None` while there is no such thing.
+    #[must_use]
+    pub fn next_ns(&self) -> Option<u64> {
+        self.writer.next_ns()
+    }
+
     /// Writes and syncs everything appended, and returns how far the records are durable.
     ///
     /// # Errors
@@ -45,7 +52,9 @@ impl SteppedJournal {
         while self.writer.step() != Step::Stopped {}
         let appender = self.appender();
         match appender.state() {
-            JournalState::Healthy => Ok(appender.durable()),
+            JournalState::Healthy | JournalState::Reserve | JournalState::Full => {
+                Ok(appender.durable())
+            }
             JournalState::Failed { what } => Err(what),
         }
     }

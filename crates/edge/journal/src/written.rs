@@ -3,18 +3,31 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::buffer::{BatchMarks, FrameBuffer};
-use crate::file::{self, Durability, FileLayout, FileSet};
+use crate::buffer::FrameBuffer;
+use crate::file::{FileLayout, FileSet, Room};
 use crate::journal::check_limit;
+use crate::names;
 use crate::replay::{ReadLog, Reading};
 use crate::storage::{Storage, StorageLock};
 use crate::{
-    AppendError, Clock, Failure, JournalState, LogContents, OpenError, Placed, Position, Record,
-    ReplayError, Replayed,
+    AppendError, Clock, Failure, FailureStep, JournalState, LogContents, OpenError, Placed,
+    Position, Record, ReplayError, Replayed,
 };
 
 /// Bytes that may wait for [`WrittenLog::write_batch`]: far more than the frames of one socket write.
 const BATCH_MAX_BYTES: usize = 4 << 20;
+
+/// How often space is looked for while there is none.
+const LOOK_FOR_SPACE_NS: u64 = 250_000_000;
+
+/// Whether records can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenRoom {
+    /// They can.
+    Made,
+    /// There is no space at present.
+    None,
+}
 
 /// Where a written log is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,18 +90,18 @@ impl WrittenRecovery {
             dir: self.config.dir,
             contents: LogContents::Written,
             boot: self.reading.boot,
-            durability: Durability::PageCache,
             file_max_bytes: self.config.file_max_bytes,
+            reserve_bytes: 0,
         };
-        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)
-            .map_err(|(path, error)| OpenError::io("creating", &path, error))?;
+        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)?;
         Ok(WrittenLog {
-            frames: FrameBuffer::new(replayed.end, BATCH_MAX_BYTES, BatchMarks::Never),
+            frames: FrameBuffer::new(replayed.end, BATCH_MAX_BYTES),
             batch: Vec::new(),
             files,
             written: replayed.end,
             failure: None,
             deletions_failed: 0,
+            look_ns: 0,
             clock,
             _lock: self.lock,
         })
@@ -108,6 +121,8 @@ pub struct WrittenLog {
     written: Position,
     failure: Option<Failure>,
     deletions_failed: u64,
+    /// When to look for space again.
+    look_ns: u64,
     clock: Clock,
     _lock: Box<dyn StorageLock>,
 }
@@ -131,7 +146,7 @@ impl WrittenLog {
         config: WrittenConfig,
     ) -> Result<WrittenRecovery, OpenError> {
         check_limit("file_max_bytes", config.file_max_bytes, 4 << 10, 4 << 30)?;
-        let lock = file::lock_directory(&*storage, &config.dir)?;
+        let lock = names::lock_directory(&*storage, &config.dir)?;
         let reading = Reading::new(storage, config.dir.clone(), LogContents::Written)?;
         Ok(WrittenRecovery {
             config,
@@ -174,12 +189,47 @@ impl WrittenLog {
             return Ok(self.written);
         }
         let taken = self.frames.take(&mut self.batch);
-        if let Err(failure) = self.files.write(&self.batch, (self.clock)().wall_ms) {
+        if let Err(failure) = self.write_taken() {
             self.failure = Some(failure.clone());
             return Err(failure);
         }
         self.written = taken.end;
         Ok(self.written)
+    }
+
+    fn write_taken(&mut self) -> Result<(), Failure> {
+        let now = (self.clock)();
+        match self.files.make_room(self.batch.len() as u64, now.wall_ms)? {
+            Room::Made => self.files.append(&self.batch),
+            // Whoever asks for room before a batch does not come here.
+            Room::NoSpace => Err(Failure::without_file(FailureStep::NoSpace)),
+        }
+    }
+
+    /// Sees to it that the next `bytes` bytes of records can be written, frame headers included. Where there is no space it
+    /// says so, and looks again at most every 250 ms however often it is asked.
+    ///
+    /// # Errors
+    /// [`Failure`], now or before: the log has failed for good.
+    pub fn make_room(&mut self, bytes: usize) -> Result<WrittenRoom, Failure> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let now = (self.clock)();
+        if now.mono_ns < self.look_ns {
+            return Ok(WrittenRoom::None);
+        }
+        match self.files.make_room(bytes as u64, now.wall_ms) {
+            Ok(Room::Made) => Ok(WrittenRoom::Made),
+            Ok(Room::NoSpace) => {
+                self.look_ns = now.mono_ns + LOOK_FOR_SPACE_NS;
+                Ok(WrittenRoom::None)
+            }
+            Err(failure) => {
+                self.failure = Some(failure.clone());
+                Err(failure)
+            }
+        }
     }
 
     /// Position behind the last record that is in the page cache.
@@ -222,5 +272,13 @@ impl WrittenLog {
     #[must_use]
     pub fn deletions_failed(&self) -> u64 {
         self.deletions_failed
+    }
+}
+
+/// Gives back the space that was reserved and not used.
+impl Drop for WrittenLog {
+    fn drop(&mut self) {
+        // Should it fail, zeros stay behind the last frame, which a replay takes for the end.
+        let _ = self.files.give_back();
     }
 }

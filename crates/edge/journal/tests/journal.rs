@@ -51,7 +51,11 @@ fn nothing_is_written_before_commit_and_close_writes_the_rest() {
     let mut running = Running::start(dir.config());
     let end = running.append(b"waits");
     assert_eq!(running.appender.durable(), Position(0));
-    assert_eq!(fs::metadata(&files(dir.path())[0]).unwrap().len(), 64);
+    let reserved = fs::read(&files(dir.path())[0]).unwrap();
+    assert_eq!(
+        (reserved.len(), &reserved[64..]),
+        (64 + 4096, &[0; 4096][..])
+    );
     let mut left_over = running.appender.clone();
     drop(running.journal);
     assert_eq!(left_over.durable(), end);

@@ -178,9 +178,22 @@ impl Shard {
         metrics.journal_records.absolute(stats.records);
         metrics.journal_bytes.absolute(stats.bytes);
         metrics.journal_disk.set(self.journal.disk_bytes() as f64);
+        metrics.journal_no_space.set(match self.journal.state() {
+            JournalState::Healthy | JournalState::Failed { .. } => 0.0,
+            JournalState::Reserve => 1.0,
+            JournalState::Full => 2.0,
+        });
+        let config = &self.shared.config;
+        if let Ok(free_bytes) = config.storage.free_bytes(&config.dir) {
+            metrics.journal_free.set(free_bytes as f64);
+        }
         self.journal.drain_figures(|figures| {
-            metrics.journal_sync.record(figures.sync_ns as f64 / 1e9);
-            metrics.journal_batch.record(figures.records as f64);
+            if let Some(sync_ns) = figures.sync_ns {
+                metrics.journal_sync.record(sync_ns as f64 / 1e9);
+            }
+            if figures.records > 0 {
+                metrics.journal_batch.record(figures.records as f64);
+            }
         });
     }
 

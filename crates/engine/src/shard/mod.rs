@@ -23,6 +23,7 @@ mod recover;
 mod replay;
 mod requests;
 mod run;
+mod space;
 mod written;
 
 use std::collections::VecDeque;
@@ -51,6 +52,7 @@ use keys::Keys;
 pub use recover::OpenError;
 pub use run::EngineFailure;
 pub(crate) use run::{Next, run};
+use space::NewWork;
 use written::Sink;
 
 /// Most submissions taken in a turn. Small, because an otp that became first waits for the turn to end: a turn should stay well under a
@@ -105,12 +107,15 @@ pub(crate) struct Shard {
     backlog: Backlog,
     /// When this run began, monotonic.
     opened_ns: u64,
+    /// Whether the disk has space for more than what is in flight.
+    new_work: NewWork,
 }
 
 impl Shard {
     /// One turn. `true` when another turn may have something to do at once.
     fn turn(&mut self, now: Now) -> Result<bool, ShardFailure> {
         self.take_connector_events(now);
+        self.look_at_space()?;
         let busy = self.take_inbox(now)? | self.take_intake(now)? | self.take_control(now)?;
         self.take_due(now)?;
         self.journal.commit();
@@ -421,10 +426,6 @@ impl Shard {
             .map_err(|WrittenFailed| ShardFailure::Written(format!("{:?}", self.written.state())))
     }
 
-    fn may_dispatch(&self) -> bool {
-        self.shared.life() == Life::Open && self.journal.room_bytes() >= DECISION_ROOM_BYTES
-    }
-
     fn grant_wishes(&mut self, now: Now) -> Result<(), ShardFailure> {
         let mut wishes = std::mem::take(&mut self.wishes);
         for id in wishes.expired.drain(..) {
@@ -453,10 +454,5 @@ impl Shard {
     )]
     fn partition_of_hash(&self, hash: u64) -> usize {
         (hash % self.partitions.len() as u64) as usize
-    }
-
-    /// Journal room that intake leaves for outcomes and receipts of what is already under way: half of it.
-    fn intake_room_bytes(&self) -> usize {
-        self.shared.config.journal_buffer_max_bytes / 2
     }
 }

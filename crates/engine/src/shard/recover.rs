@@ -131,6 +131,7 @@ impl Shard {
             submit_to_admit: LANES.map(|_| crate::cell::histogram()),
             durable: Position(0),
             draining: false,
+            new_work: super::space::NewWork::default(),
             shared,
         };
         shard.housekeeping.opened_at = shard.append_opened()?;

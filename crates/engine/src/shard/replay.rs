@@ -247,6 +247,8 @@ pub(super) fn replay_journal(
     let config = JournalConfig {
         file_max_bytes: shared.config.journal_file_max_bytes,
         buffer_max_bytes: shared.config.journal_buffer_max_bytes,
+        reserve_bytes: shared.config.journal_reserve_bytes,
+        sync: shared.config.journal_sync,
         ..JournalConfig::new(shared.config.dir.join("journal"))
     };
     let mut recovery = FileJournal::open_on(Arc::clone(&shared.config.storage), config)?;

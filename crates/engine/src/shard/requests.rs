@@ -5,6 +5,7 @@ use message::{Now, Reason, stable_hash};
 use partition::{Answer, CancelVerdict, Event, ReplaceVerdict};
 
 use super::deferred::Deferred;
+use super::space::NewWork;
 use super::{DECISION_ROOM_BYTES, INTAKE_PER_TURN, REQUESTS_PER_TURN, Shard, ShardFailure};
 use crate::caller::{Admission, Refusal};
 use crate::control::Control;
@@ -12,6 +13,9 @@ use crate::intake::IntakeItem;
 
 impl Shard {
     pub(super) fn take_intake(&mut self, now: Now) -> Result<bool, ShardFailure> {
+        if self.new_work == NewWork::MustWait {
+            return Ok(self.refuse_intake());
+        }
         if self.shared.intake.is_empty() || self.journal.room_bytes() < self.intake_room_bytes() {
             return Ok(false);
         }
@@ -28,6 +32,26 @@ impl Shard {
         drop(coming);
         self.arrivals = arrivals;
         Ok(taken == INTAKE_PER_TURN)
+    }
+
+    /// Answers what came into the rings before its callers could know that there is no space.
+    fn refuse_intake(&mut self) -> bool {
+        let taken = self
+            .shared
+            .intake
+            .drain(INTAKE_PER_TURN, &mut self.arrivals);
+        for item in &self.arrivals {
+            if let Some(gauge) = self.shared.groups.get(&item.admit.group) {
+                gauge.entered(item.admit.lane);
+            }
+            self.shared.metrics.refused(Reason::JournalNoSpace);
+        }
+        self.shared
+            .refuse_each(self.arrivals.drain(..), Reason::JournalNoSpace);
+        if taken > 0 {
+            self.shared.ring_space.notify_waiters();
+        }
+        taken == INTAKE_PER_TURN
     }
 
     fn admit(&mut self, item: IntakeItem, now: Now) -> Result<(), ShardFailure> {

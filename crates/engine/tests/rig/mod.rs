@@ -204,6 +204,8 @@ pub(crate) fn config(directory: &Directory, limits: Limits) -> EngineConfig {
     EngineConfig {
         dir: directory.0.clone(),
         storage: engine::FileStorage::shared(),
+        journal_sync: engine::SyncPolicy::Always,
+        journal_reserve_bytes: 1 << 20,
         limits,
         carriers: vec![CarrierConfig {
             name: carrier,

@@ -15,7 +15,7 @@ use routing::{Prefix, PrefixError, Route, RouteError, RouteGroup, RouteTable};
 use smpp_client::PreparedCarrier;
 use throttle::{Contract, ContractOutOfRange};
 
-use crate::config::effective::{self, Config, Credential, Transport};
+use crate::config::effective::{self, Config, Credential, Sync, Transport};
 use crate::server_tls::{self, ServerTlsError};
 
 /// The furthest `send_at`. A scheduled message holds memory from its admission on, so this is not for calendars.
@@ -106,6 +106,8 @@ impl Plan {
                 lane_weights: config.lane_weights,
                 otp_lane_ms: config.otp_lane_ms,
                 journal_file_max_bytes: config.journal.file_max_bytes,
+                journal_sync: sync_policy(config.journal.sync),
+                journal_reserve_bytes: config.journal.reserve_bytes,
                 journal_buffer_max_bytes: as_count(config.journal.buffer_max_bytes),
                 send_at_horizon_ms: SEND_AT_HORIZON_MS,
                 config_version: short_version(config.version),
@@ -122,6 +124,14 @@ impl Plan {
                 ..ServerOptions::default()
             },
         })
+    }
+}
+
+fn sync_policy(sync: Sync) -> engine::SyncPolicy {
+    match sync {
+        Sync::Always => engine::SyncPolicy::Always,
+        Sync::Interval(interval_ms) => engine::SyncPolicy::Interval { interval_ms },
+        Sync::None => engine::SyncPolicy::None,
     }
 }
 

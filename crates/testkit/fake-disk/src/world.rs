@@ -318,6 +318,9 @@ impl World {
     }
 
     pub(crate) fn sync(&mut self, id: FileId, lengths: Lengths) -> io::Result<()> {
+        if self.dead {
+            return Err(dead());
+        }
         self.totals.syncs += 1;
         let checked = self.check(Operation::Sync);
         let file = self.file_mut(id)?;

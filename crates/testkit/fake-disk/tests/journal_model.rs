@@ -6,11 +6,12 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fake_disk::FakeDisk;
 use journal::{
-    Append, Appender, Clock, FileJournal, JournalConfig, Placed, Position, Record, Step,
-    SteppedJournal, WrittenIn,
+    Append, Appender, Clock, FileJournal, JournalConfig, JournalState, Placed, Position, Record,
+    Step, SteppedJournal, SyncPolicy, WrittenIn,
 };
 use message::Now;
 use proptest::prelude::*;
@@ -36,6 +37,12 @@ enum Action {
     },
     CutPower,
     Close,
+    /// From here on the disk has so much space left.
+    Fill {
+        free_bytes: u64,
+    },
+    /// There is space again.
+    Free,
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -48,6 +55,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => (0_usize..3000).prop_map(|bytes| Action::KillInWrite { bytes }),
         2 => Just(Action::CutPower),
         1 => Just(Action::Close),
+        1 => (0_u64..20_000).prop_map(|free_bytes| Action::Fill { free_bytes }),
+        1 => Just(Action::Free),
     ];
     proptest::collection::vec(action, 1..80)
 }
@@ -65,40 +74,60 @@ struct Model {
     records: Vec<Expected>,
     /// Records before this index were reported durable, or were read back after a crash.
     durable: usize,
+    /// Records before this index outlive a power cut, too.
+    synced: usize,
     /// Records before this index may be gone.
     needed_from: usize,
     boot: u32,
     serial: u8,
     running: Option<(SteppedJournal, Appender)>,
+    policy: SyncPolicy,
+    clock_ms: Arc<AtomicU64>,
 }
 
-fn config() -> JournalConfig {
+fn config(sync: SyncPolicy) -> JournalConfig {
     JournalConfig {
+        sync,
         file_max_bytes: 4096,
+        reserve_bytes: 4096,
+        batch_max_bytes: 4096,
+        batch_max_records: 3,
         ..JournalConfig::new(PathBuf::from("data/journal"))
     }
 }
 
-fn clock() -> Clock {
-    Arc::new(Now::default)
+fn policies() -> impl Strategy<Value = SyncPolicy> {
+    prop_oneof![
+        3 => Just(SyncPolicy::Always),
+        1 => Just(SyncPolicy::Interval { interval_ms: 200 }),
+        1 => Just(SyncPolicy::None),
+    ]
 }
 
 impl Model {
-    fn new(seed: u64) -> Model {
+    fn new(seed: u64, policy: SyncPolicy) -> Model {
         Model {
             disk: FakeDisk::new(seed),
             records: Vec::new(),
             durable: 0,
+            synced: 0,
             needed_from: 0,
             boot: 0,
             serial: 0,
             running: None,
+            policy,
+            clock_ms: Arc::default(),
         }
+    }
+
+    fn clock(&self) -> Clock {
+        let clock_ms = Arc::clone(&self.clock_ms);
+        Arc::new(move || Now::default().plus_ms(clock_ms.load(Ordering::Relaxed)))
     }
 
     /// Opens the journal and compares what it holds with the model.
     fn start(&mut self) -> Result<(), TestCaseError> {
-        let mut recovery = FileJournal::open_on(self.disk.storage(), config()).unwrap();
+        let mut recovery = FileJournal::open_on(self.disk.storage(), config(self.policy)).unwrap();
         let mut seen = Vec::new();
         let keep = |record: Record<'_>| {
             seen.push((
@@ -141,9 +170,12 @@ impl Model {
         self.records.truncate(end);
         // What was read once has to be there from then on.
         self.durable = end;
-        let Ok(journal) = recovery.start_stepped(Arc::new(|| ()), clock()) else {
-            // The write in the middle of which the process was to be killed was that of the new file's header.
+        self.synced = end;
+        let Ok(journal) = recovery.start_stepped(Arc::new(|| ()), self.clock()) else {
+            // Either there is no space for a new file and no reserve, or the write in the middle of which the process was
+            // to be killed was that of the new file's header.
             self.disk.kill();
+            self.disk.set_capacity(None);
             return self.start();
         };
         let appender = journal.appender();
@@ -160,11 +192,12 @@ impl Model {
         let Some((_, appender)) = &self.running else {
             return;
         };
-        let durable = appender.durable();
-        self.durable = self
-            .records
-            .partition_point(|record| record.placed.end <= durable)
-            .max(self.durable);
+        let before = |position| {
+            let is_before = |record: &Expected| record.placed.end <= position;
+            self.records.partition_point(is_before)
+        };
+        self.durable = before(appender.durable()).max(self.durable);
+        self.synced = before(appender.synced()).max(self.synced);
     }
 
     fn act(&mut self, action: &Action) -> Result<(), TestCaseError> {
@@ -189,6 +222,7 @@ impl Model {
             }
             Action::Commit => appender.commit(),
             Action::Steps { count } => {
+                self.clock_ms.fetch_add(100, Ordering::Relaxed);
                 for _ in 0..*count {
                     if journal.step() == Step::Stopped {
                         break;
@@ -213,37 +247,70 @@ impl Model {
                 self.disk.cut_power();
                 self.boot += 1;
                 self.running = None;
+                self.durable = self.synced;
                 self.start()?;
             }
-            Action::Close => {
-                if let Some((journal, _)) = self.running.take() {
-                    let closed = journal.close();
-                    if let Ok(end) = closed {
-                        let behind = self.records.last().map_or(end, |last| last.placed.end);
-                        prop_assert_eq!(end, behind);
-                        self.durable = self.records.len();
-                    } else {
-                        // Killed in the middle of a write.
-                        self.disk.kill();
-                    }
-                }
+            Action::Fill { free_bytes } => {
+                let used = self.disk.used_bytes();
+                self.disk.set_capacity(Some(used + free_bytes));
             }
+            Action::Free => self.disk.set_capacity(None),
+            Action::Close => self.close()?,
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), TestCaseError> {
+        let Some((journal, _)) = self.running.take() else {
+            return Ok(());
+        };
+        if let Ok(end) = journal.close() {
+            let behind = self.records.last().map_or(end, |last| last.placed.end);
+            prop_assert_eq!(end, behind);
+            self.durable = self.records.len();
+            self.synced = self.durable;
+        } else {
+            // Killed in the middle of a write, or there was no space.
+            self.disk.kill();
         }
         Ok(())
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_journal_keeps_what_it_promised(seed in any::<u64>(), actions in actions()) {
-        let mut model = Model::new(seed);
+    fn the_journal_keeps_what_it_promised(seed in any::<u64>(), policy in policies(), actions in actions()) {
+        let mut model = Model::new(seed, policy);
         for action in &actions {
             model.act(action)?;
         }
+        // With space, everything appended becomes durable without anybody's help.
+        model.disk.set_capacity(None);
+        if let Some((journal, appender)) = &mut model.running {
+            appender.commit();
+            for _ in 0..1_000 {
+                model.clock_ms.fetch_add(100, Ordering::Relaxed);
+                journal.step();
+            }
+            match appender.state() {
+                JournalState::Healthy => {
+                    prop_assert_eq!(appender.durable(), appender.appended());
+                    if policy != SyncPolicy::None {
+                        prop_assert_eq!(appender.synced(), appender.appended());
+                    }
+                }
+                JournalState::Failed { .. } => {}
+                state @ (JournalState::Reserve | JournalState::Full) => {
+                    prop_assert!(false, "{state:?} although there is space");
+                }
+            }
+        }
+        model.note_durable();
         model.disk.cut_power();
         model.boot += 1;
+        model.durable = model.synced;
         model.running = None;
         model.start()?;
         let behind = model.records.last().map_or(Position(0), |last| last.placed.end);

@@ -45,6 +45,7 @@ impl Scratch {
     pub(crate) fn config(&self) -> JournalConfig {
         JournalConfig {
             file_max_bytes: 4096,
+            reserve_bytes: 0,
             ..JournalConfig::new(self.0.clone())
         }
     }

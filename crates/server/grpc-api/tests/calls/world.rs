@@ -188,6 +188,8 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
     EngineConfig {
         dir,
         storage: engine::FileStorage::shared(),
+        journal_sync: engine::SyncPolicy::Always,
+        journal_reserve_bytes: 1 << 20,
         limits: Limits {
             messages: CREDITS,
             ..Limits::default()

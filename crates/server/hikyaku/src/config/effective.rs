@@ -91,6 +91,8 @@ pub(crate) struct Journal {
     pub(crate) dir: PathBuf,
     /// When a record counts as durable.
     pub(crate) sync: Sync,
+    /// Space kept for what is in flight when the disk is full, 0 to 4 GiB.
+    pub(crate) reserve_bytes: u64,
     /// Partitions, 1 to 4,096; fixed once the directory holds data.
     pub(crate) partitions: u32,
     /// Largest file, 4 KiB to 4 GiB.
@@ -104,6 +106,10 @@ pub(crate) struct Journal {
 pub(crate) enum Sync {
     /// When the disk says so.
     Always,
+    /// When the kernel has it; synced so long after, 1 to 60,000 ms.
+    Interval(u32),
+    /// When the kernel has it.
+    None,
 }
 
 /// How much the engine holds at once.

@@ -174,9 +174,12 @@ fn check_admin(
 fn check_journal(checker: &mut Checker<'_>, table: &JournalTable) -> Journal {
     Journal {
         dir: checker.resolve(&table.dir),
-        sync: match table.sync {
-            SyncWord::Always => Sync::Always,
-        },
+        sync: check_sync(checker, table),
+        reserve_bytes: checker.number(
+            table.reserve_bytes.as_ref(),
+            engine::JOURNAL_RESERVE_BYTES,
+            0..=4 << 30,
+        ),
         partitions: checker.number(table.partitions.as_ref(), 16, 1..=PARTITIONS_MAX),
         file_max_bytes: checker.number(
             table.file_max_bytes.as_ref(),
@@ -188,6 +191,22 @@ fn check_journal(checker: &mut Checker<'_>, table: &JournalTable) -> Journal {
             engine::JOURNAL_BUFFER_MAX_BYTES as u64,
             2 << 20..=1 << 30,
         ),
+    }
+}
+
+fn check_sync(checker: &mut Checker<'_>, table: &JournalTable) -> Sync {
+    let interval_ms = checker.number(table.sync_interval_ms.as_ref(), 100, 1..=60_000);
+    match (table.sync, &table.sync_interval_ms) {
+        (SyncWord::Interval, _) => Sync::Interval(interval_ms),
+        (SyncWord::Always | SyncWord::None, Some(given)) => {
+            checker.refuse(
+                given.span(),
+                "is for journal.sync = \"interval\"; remove it or set that",
+            );
+            Sync::Always
+        }
+        (SyncWord::Always, None) => Sync::Always,
+        (SyncWord::None, None) => Sync::None,
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) struct JournalTable {
     pub(super) dir: PathBuf,
     #[serde(default)]
     pub(super) sync: SyncWord,
+    pub(super) sync_interval_ms: Option<Spanned<u32>>,
+    pub(super) reserve_bytes: Option<Spanned<u64>>,
     pub(super) partitions: Option<Spanned<u32>>,
     pub(super) file_max_bytes: Option<Spanned<u64>>,
     pub(super) buffer_max_bytes: Option<Spanned<u64>>,
@@ -190,6 +192,8 @@ pub(super) struct RouteTable {
 pub(super) enum SyncWord {
     #[default]
     Always,
+    Interval,
+    None,
 }
 
 /// What becomes of a new idempotency key when as many are known as may be.

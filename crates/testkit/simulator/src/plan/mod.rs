@@ -138,6 +138,8 @@ impl Plan {
             otp_lane_ms: engine::OTP_LANE_MS,
             journal_file_max_bytes: self.journal_file_max_bytes,
             journal_buffer_max_bytes: (2 << 20) + 2,
+            journal_sync: engine::SyncPolicy::Always,
+            journal_reserve_bytes: 64 << 10,
             send_at_horizon_ms: 86_400_000,
             config_version: 1,
             clock: clock::now,

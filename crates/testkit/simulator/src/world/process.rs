@@ -265,7 +265,9 @@ impl World {
         }
         match process.engine.step_disk() {
             Step::Wrote => self.disk_steps_after(self.plan.disk.sync_ns),
-            Step::Synced | Step::Retained => self.disk_steps_after(self.plan.disk.write_ns),
+            Step::Synced | Step::Retained | Step::Looked => {
+                self.disk_steps_after(self.plan.disk.write_ns)
+            }
             Step::Idle | Step::Stopped => process.disk_busy = false,
         }
     }
