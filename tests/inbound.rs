@@ -59,7 +59,7 @@ fn wait_until_kept(engine: &EngineProcess, carrier: &SmscHandle) {
 }
 
 async fn open(caller: &mut Caller) -> Streaming<v1::InboundResponse> {
-    let answer = caller.inbound(v1::InboundRequest {}).await.unwrap();
+    let answer = caller.inbound(v1::InboundRequest::default()).await.unwrap();
     answer.into_inner()
 }
 
@@ -179,7 +179,10 @@ async fn only_a_caller_with_the_grant_reads_and_acknowledges() {
     write(&carrier, 1, PLAIN);
     wait_until_kept(&engine, &carrier);
     let mut sender = connect_as(&engine, "a-key-without-the-grant").await;
-    let refused = sender.inbound(v1::InboundRequest {}).await.unwrap_err();
+    let refused = sender
+        .inbound(v1::InboundRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
 
     let mut caller = connect(&engine).await;

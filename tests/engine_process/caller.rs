@@ -40,6 +40,17 @@ pub(crate) async fn connect_as(engine: &EngineProcess, key: &str) -> Caller {
     DispatchClient::with_interceptor(channel, key)
 }
 
+/// Connects to an engine that may not be there, as the caller of [`super::Setting`].
+pub(crate) async fn try_connect(url: &str) -> Result<Caller, Status> {
+    let endpoint = grpc_api::endpoint(url).unwrap();
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
+    let key = Key(format!("Bearer {API_KEY}").parse().unwrap());
+    Ok(DispatchClient::with_interceptor(channel, key))
+}
+
 /// A text with a receipt, to the `nth` of many numbers.
 pub(crate) fn submission(category: v1::Category, nth: u64) -> v1::Submission {
     v1::Submission {

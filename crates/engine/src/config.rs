@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use connector::Connector;
+use journal::keyed::KeyedConfig;
 use message::{CarrierId, Now, Slug, TenantId};
 use partition::Limits as PartitionLimits;
 use routing::RouteTable;
@@ -52,7 +53,7 @@ pub struct Limits {
     pub receipts_awaited: u64,
     /// Submissions that may wait for the shard, otp and alerts apart from the others: so many of either.
     pub intake_slots: usize,
-    /// Events kept for watchers.
+    /// Events kept in memory for watchers; those that are further behind read them from the disk.
     pub events: usize,
     /// Partitions; fixed for the life of a data directory.
     pub partitions: u16,
@@ -116,12 +117,42 @@ pub struct EngineConfig {
     pub journal_reserve_bytes: u64,
     /// What may wait for the disk, in bytes.
     pub journal_buffer_max_bytes: usize,
+    /// What is kept of what happened.
+    pub events: EventHistory,
     /// The furthest `send_at`, in milliseconds from admission.
     pub send_at_horizon_ms: u64,
     /// Rises with every change of configuration.
     pub config_version: u32,
     /// Both clocks, read together.
     pub clock: fn() -> Now,
+}
+
+/// How much of what happened is kept on the disk, for watchers that resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventHistory {
+    /// Bytes of all files; the oldest are deleted beyond it. 64 MiB and up.
+    pub max_bytes: u64,
+    /// Events older than this are deleted, in milliseconds; by whole files, so that some stay a sixteenth longer.
+    pub max_age_ms: u64,
+}
+
+impl Default for EventHistory {
+    fn default() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            max_age_ms: 86_400_000,
+        }
+    }
+}
+
+impl EventHistory {
+    pub(crate) fn log(&self, dir: &std::path::Path) -> KeyedConfig {
+        KeyedConfig {
+            max_bytes: self.max_bytes,
+            max_age_ms: self.max_age_ms,
+            ..KeyedConfig::new(dir.join("events"))
+        }
+    }
 }
 
 impl std::fmt::Debug for EngineConfig {

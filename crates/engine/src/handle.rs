@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::caller::{Caller, Refusal};
 use crate::control::Control;
-use crate::events::{PositionLost, Watcher};
+use crate::events::{PositionLost, ResumePosition, WatchRefused, Watcher};
 use crate::history::{self, Explanation, HistoryError, HistoryPage, HistoryQuery, Indexed};
 use crate::inbound::InboundWatcher;
 use crate::reply::ReplyTo;
@@ -139,20 +139,58 @@ impl Handle {
         Ok(asked.await.unwrap_or(ReplaceVerdict::Unknown))
     }
 
-    /// Follows events from a position on, or from now on.
+    /// Follows events after a position, or from now on; waits while the engine recovers.
     ///
     /// # Errors
-    /// When the position is no longer held, or was never given out.
-    pub fn watch(&self, from: Option<u64>) -> Result<Watcher, PositionLost> {
-        self.shared.events.watch(from).map(Watcher)
+    /// When what follows the position is gone, the position was never given out, or the engine is over before it has recovered.
+    pub async fn watch(&self, after: Option<ResumePosition>) -> Result<Watcher, WatchRefused> {
+        self.recovered().await?;
+        Ok(self.shared.events.watch(after)?)
     }
 
-    /// Follows inbound messages: first all that nobody has acknowledged.
-    #[must_use]
-    pub fn inbound(&self) -> InboundWatcher {
-        InboundWatcher {
+    /// Waits until the event log knows what happened before.
+    async fn recovered(&self) -> Result<(), WatchRefused> {
+        loop {
+            let opened = self.shared.events.opened();
+            let changed = self.shared.life_changed.notified();
+            tokio::pin!(opened, changed);
+            opened.as_mut().enable();
+            changed.as_mut().enable();
+            if self.shared.events.is_open() {
+                return Ok(());
+            }
+            if self.shared.life().is_over() {
+                return Err(WatchRefused::Over);
+            }
+            tokio::select! {
+                () = opened => {}
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Follows inbound messages: first those after the position, or all, that nobody has acknowledged. Waits while the engine recovers.
+    ///
+    /// # Errors
+    /// When the position is of another data directory, or the engine is over before it has recovered.
+    pub async fn inbound(
+        &self,
+        after: Option<ResumePosition>,
+    ) -> Result<InboundWatcher, WatchRefused> {
+        self.recovered().await?;
+        let data_id = self.data_id();
+        let watcher = |seen| InboundWatcher {
             store: Arc::clone(&self.shared.inbound),
-            seen: 0,
+            data_id,
+            seen,
+        };
+        match after {
+            None => Ok(watcher(0)),
+            Some(after) if after.data_id == data_id => Ok(watcher(after.key.position.0)),
+            Some(_) => {
+                let oldest = watcher(0).position();
+                Err(PositionLost { oldest }.into())
+            }
         }
     }
 
@@ -163,10 +201,10 @@ impl Handle {
             .unwrap_or(false)
     }
 
-    /// A number of this run, for positions that must not be mistaken for another run's.
+    /// The identity of the data directory: a position means something in this one only. 0 while the engine recovers.
     #[must_use]
-    pub fn run_id(&self) -> u64 {
-        self.shared.run_id
+    pub fn data_id(&self) -> u64 {
+        self.shared.events.data_id()
     }
 
     /// A carrier's configured name.

@@ -34,11 +34,13 @@ use std::thread::JoinHandle;
 
 pub use caller::{Admission, AdmitReply, Caller, Refusal, Violation};
 pub use config::{
-    CarrierConfig, ConnectorFactory, EngineConfig, IDEMPOTENCY_KEYS, JOURNAL_BUFFER_MAX_BYTES,
-    JOURNAL_FILE_MAX_BYTES, JOURNAL_RESERVE_BYTES, LANE_WEIGHTS, Limits, OTP_LANE_MS, TenantConfig,
-    VALID_FOR_MS,
+    CarrierConfig, ConnectorFactory, EngineConfig, EventHistory, IDEMPOTENCY_KEYS,
+    JOURNAL_BUFFER_MAX_BYTES, JOURNAL_FILE_MAX_BYTES, JOURNAL_RESERVE_BYTES, LANE_WEIGHTS, Limits,
+    OTP_LANE_MS, TenantConfig, VALID_FOR_MS,
 };
-pub use events::{Event, PositionLost, Watcher};
+pub use events::{
+    Encoded, Event, EventChunk, EventKey, PositionLost, ResumePosition, WatchRefused, Watcher,
+};
 pub use handle::Handle;
 pub use history::{
     Awaited, Explanation, HistoryError, HistoryLimits, HistoryPage, HistoryQuery, HistoryRecord,

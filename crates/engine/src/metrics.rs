@@ -82,6 +82,12 @@ described! {
     AWAITED_LIMIT = "hikyaku_awaited_receipts_limit", Gauge, [], "Receipts that may be awaited; beyond, submissions are refused.";
     UNCERTAIN = "hikyaku_uncertain_attempts", Gauge, [], "Attempts whose fate is unknown now.";
     WATCHERS = "hikyaku_watchers", Gauge, [], "Watch streams open.";
+    EVENTS_SHOWN = "hikyaku_events_total", Counter, [], "Events shown to watchers, whether or not anybody watched.";
+    EVENTS_LOST = "hikyaku_lost_events_total", Counter, [], "Events that the writer of the event log was too far behind to take: watchers lost their history.";
+    EVENTS_WAITING = "hikyaku_waiting_events", Gauge, [], "Events that wait for the writer of the event log.";
+    EVENT_LOG_FAILED = "hikyaku_event_log_failed", Gauge, [], "1 while the event log cannot be written: watchers that fall behind lose their history.";
+    EVENT_LOG_DISK = "hikyaku_event_log_disk_bytes", Gauge, [], "Bytes of all files of the event log.";
+    EVENT_LOG_AGE = "hikyaku_event_log_oldest_seconds", Gauge, [], "How far back a watcher can resume.";
     CONTRACT = "hikyaku_carrier_contract_segments", Gauge, ["carrier"], "Segments a second that the carrier's contract allows; absent without a contract.";
     PERMITS = "hikyaku_permits_total", Counter, ["carrier"], "Permits spent on segments.";
     SPEED = "hikyaku_carrier_speed_ratio", Gauge, ["carrier"], "Pace of a carrier: 1 is its contract, 0 is frozen.";
@@ -143,6 +149,12 @@ pub(crate) struct EngineMetrics {
     pub(crate) awaited: Gauge,
     pub(crate) uncertain: Gauge,
     pub(crate) watchers: Gauge,
+    pub(crate) events_shown: Counter,
+    pub(crate) events_lost: Counter,
+    pub(crate) events_waiting: Gauge,
+    pub(crate) event_log_failed: Gauge,
+    pub(crate) event_log_disk: Gauge,
+    pub(crate) event_log_age: Gauge,
     pub(crate) submit_to_admit: [Histogram; 4],
     pub(crate) journal_batches: Counter,
     pub(crate) journal_records: Counter,
@@ -262,6 +274,12 @@ impl EngineMetrics {
             awaited: gauge!(AWAITED),
             uncertain: gauge!(UNCERTAIN),
             watchers: gauge!(WATCHERS),
+            events_shown: counter!(EVENTS_SHOWN),
+            events_lost: counter!(EVENTS_LOST),
+            events_waiting: gauge!(EVENTS_WAITING),
+            event_log_failed: gauge!(EVENT_LOG_FAILED),
+            event_log_disk: gauge!(EVENT_LOG_DISK),
+            event_log_age: gauge!(EVENT_LOG_AGE),
             submit_to_admit: LANES.map(|at| histogram!(SUBMIT_TO_ADMIT, "lane" => lane(at))),
             journal_batches: counter!(JOURNAL_BATCHES),
             journal_records: counter!(JOURNAL_RECORDS),

@@ -15,6 +15,9 @@ pub(crate) struct Opened {
     pub(crate) partitions: u32,
     #[prost(message, repeated, tag = "2")]
     names: Vec<Name>,
+    /// The identity of the data directory: positions of another one are told apart by it.
+    #[prost(fixed64, tag = "3")]
+    pub(crate) data_id: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -42,7 +45,7 @@ pub(crate) fn opened_names(payload: &[u8]) -> Vec<(String, u32, String)> {
         .collect()
 }
 
-pub(crate) fn opened_record(config: &EngineConfig) -> Opened {
+pub(crate) fn opened_record(config: &EngineConfig, data_id: u64) -> Opened {
     let name = |kind: &str, number: u32, slug: &str| Name {
         kind: kind.into(),
         number,
@@ -58,5 +61,6 @@ pub(crate) fn opened_record(config: &EngineConfig) -> Opened {
             .chain(tenants.map(|tenant| name("tenant", tenant.id().0, tenant.name.as_str())))
             .chain(groups.map(|group| name("group", group.id().0, group.name().as_str())))
             .collect(),
+        data_id,
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::config::EngineConfig;
 use crate::control::Control;
-use crate::events::{Event, EventLog};
+use crate::events::EventLog;
 use crate::history::History;
 use crate::inbound::InboundStore;
 use crate::intake::IntakeRings;
@@ -104,14 +104,13 @@ pub(crate) struct Shared {
     pub(crate) control: Ring<Control>,
     pub(crate) flag: Arc<WakeFlag>,
     pub(crate) wake: Arc<Notify>,
-    pub(crate) events: Arc<EventLog<Event>>,
+    pub(crate) events: Arc<EventLog>,
     pub(crate) inbound: Arc<InboundStore>,
     pub(crate) history: Arc<History>,
     pub(crate) groups: HashMap<RouteGroupId, GroupGauge>,
     pub(crate) receipts_awaited: AtomicU64,
     pub(crate) keys: KeyShelf,
     pub(crate) metrics: EngineMetrics,
-    pub(crate) run_id: u64,
     randoms: AtomicU64,
     life: AtomicU8,
     /// The disk is full: nothing new is admitted until it is not.
@@ -176,7 +175,6 @@ impl Shared {
             receipts_awaited: AtomicU64::new(0),
             keys: KeyShelf::new(limits.idempotency_keys, limits.keys_when_full),
             metrics: EngineMetrics::new(&config),
-            run_id: seed,
             randoms: AtomicU64::new(seed),
             life: AtomicU8::new(Life::Starting as u8),
             no_space: AtomicBool::new(false),

@@ -20,10 +20,11 @@ use journal::SteppedJournal;
 use message::Now;
 
 use crate::config::EngineConfig;
+use crate::events::EventDrive;
 use crate::handle::Handle;
 use crate::keys::KeyFiles;
 use crate::reader::ReadBy;
-use crate::shard::{self, EngineFailure, OpenError, Shard, ShardFailure};
+use crate::shard::{self, EngineFailure, Helpers, OpenError, Shard, ShardFailure};
 use crate::shared::{Life, Shared};
 
 /// An engine that moves only when it is told to. Dropping it is what a kill leaves: nothing more is written.
@@ -103,8 +104,11 @@ impl Stepped {
         let (shard, journal) = Shard::open(
             Arc::clone(&shared),
             connectors,
-            KeyFiles::None,
-            ReadBy::Asker,
+            Helpers {
+                key_files: KeyFiles::None,
+                read_by: ReadBy::Asker,
+                events: EventDrive::Turns,
+            },
             |recovery, wake, clock| {
                 let journal = recovery.start_stepped(wake, clock)?;
                 Ok((journal.appender(), journal))
@@ -131,7 +135,9 @@ impl Stepped {
     /// It has failed, and whoever waited was answered; there is no further turn.
     pub fn turn(&mut self, now: Now) -> Result<Next, EngineFailure> {
         self.shard.wake_up();
-        let ended = match self.shard.advance(now) {
+        let advanced = self.shard.advance(now);
+        self.shard.step_events(now);
+        let ended = match advanced {
             Ok(shard::Next::Again) => return Ok(Next::Again),
             Ok(shard::Next::Sleep) => {
                 return Ok(match self.shard.fall_asleep(now) {

@@ -40,16 +40,14 @@ async fn submitted_sent_and_delivered_with_every_step_watched() {
     let script = Script::default();
     let engine = start(&directory, &script, Limits::default());
     let handle = engine.handle();
-    let mut watcher = handle.watch(None).unwrap();
+    let mut watcher = handle.watch(None).await.unwrap();
     let id = submit(&handle, submission(1, Category::Otp))
         .await
         .unwrap()
         .id;
     let mut states = Vec::new();
     while states.last() != Some(&MessageState::Delivered) {
-        let mut events = Vec::new();
-        watcher.next(&mut events).await.unwrap();
-        for event in events {
+        for event in watcher.next().await.unwrap().events() {
             assert_eq!(event.message, id);
             states.push(event.state);
         }

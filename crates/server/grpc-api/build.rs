@@ -25,6 +25,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .bytes(".")
         .btree_map(".")
+        .build_server(false)
+        .compile_fds(descriptors.clone())?;
+
+    // The server's own way of saying a WatchResponse: with events that are encoded already. On the wire it is the same.
+    let server = out.join("server");
+    fs::create_dir_all(&server)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .out_dir(server)
+        .extern_path(".hikyaku.v1", "crate::v1")
+        .extern_path(".hikyaku.v1.WatchResponse", "crate::encoded::WatchResponse")
         .compile_fds(descriptors)?;
     Ok(())
 }

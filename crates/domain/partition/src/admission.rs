@@ -8,7 +8,7 @@ use message::{
 };
 use receipts::Fold;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, FIRST_SEQUENCE};
 use crate::event::Admit;
 use crate::record;
 
@@ -92,7 +92,7 @@ pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry,
         state: MessageState::Queued,
         reason: Reason::Admitted,
         status: 0,
-        sequence: 2,
+        sequence: FIRST_SEQUENCE,
         attempt: 1,
         claimed: record.claimed,
         tries: 0,

@@ -13,6 +13,9 @@ use receipts::Fold;
 
 use crate::effect::{Enqueue, Place};
 
+/// The sequence of a message's first event.
+pub const FIRST_SEQUENCE: u32 = 2;
+
 /// Something a carrier took: the receipt may come under this id.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {

@@ -30,8 +30,10 @@ impl InboundMessages {
         self.by_id.insert(view.id, (view, position));
     }
 
-    pub(crate) fn find(&self, id: MessageId) -> Option<&InboundView> {
-        self.by_id.get(&id).map(|(view, _)| view)
+    /// With the position of its record.
+    pub(crate) fn find(&self, id: MessageId) -> Option<(u64, &InboundView)> {
+        let (view, position) = self.by_id.get(&id)?;
+        Some((*position, view))
     }
 
     pub(crate) fn remove(&mut self, id: MessageId) {

@@ -43,7 +43,7 @@ pub use admission::{category_of, receipt_wanted_of};
 pub use apply::{ApplyError, Change};
 pub use cold::Glance;
 pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, ReplaceVerdict, Timing};
-pub use entry::MessageView;
+pub use entry::{FIRST_SEQUENCE, MessageView};
 pub use event::{
     Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport, Replacement,
 };

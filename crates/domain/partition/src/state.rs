@@ -162,9 +162,9 @@ impl Partition {
         }
     }
 
-    /// An inbound message that waits for a client.
+    /// An inbound message that waits for a client, with the position of its record.
     #[must_use]
-    pub fn find_inbound(&self, id: MessageId) -> Option<&InboundView> {
+    pub fn find_inbound(&self, id: MessageId) -> Option<(u64, &InboundView)> {
         self.inbound.find(id)
     }
 

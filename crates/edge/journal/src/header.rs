@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | 8 | magic `HKYKJRNL` |
 //! | 8 | 4 | format version, 2; 1 is read as well: such a file has no zeros behind its last frame and does not say when it was made |
-//! | 12 | 1 | contents: 1 = journal (group commit), 2 = written log |
+//! | 12 | 1 | contents: 1 = journal (group commit), 2 = written log, 3 = keyed log |
 //! | 13 | 3 | 0 |
 //! | 16 | 8 | start position, as in the name |
 //! | 24 | 16 | boot id of the machine when the file was made |

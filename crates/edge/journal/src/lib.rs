@@ -8,6 +8,8 @@
 //! the slower the disk, the larger the batches. [`WrittenLog`] is a cell's note of what it is about to put on the wire:
 //! one unsynced `write(2)` per batch on the caller's thread, which outlives the process but not a power cut.
 //!
+//! A third kind, the [keyed log](mod@keyed), holds what follows from the journal and is wanted later from any place on.
+//!
 //! **Positions.** A [`Position`] counts frame bytes since the log's first record, across files and restarts, and never
 //! goes back. A record is named by the position *behind* it: the record is durable when [`Append::durable`] has reached it,
 //! and [`Appender::retain_from`] keeps the record with that end and all after it. The position of its first byte is what a
@@ -55,6 +57,7 @@ mod file;
 pub mod frame;
 mod header;
 mod journal;
+pub mod keyed;
 mod log_reader;
 mod names;
 mod reader;
@@ -112,6 +115,8 @@ pub enum LogContents {
     Journal,
     /// A cell's written log.
     Written,
+    /// A keyed log.
+    Keyed,
 }
 
 impl LogContents {
@@ -119,6 +124,7 @@ impl LogContents {
         match self {
             LogContents::Journal => 1,
             LogContents::Written => 2,
+            LogContents::Keyed => 3,
         }
     }
 
@@ -126,6 +132,7 @@ impl LogContents {
         match number {
             1 => Some(LogContents::Journal),
             2 => Some(LogContents::Written),
+            3 => Some(LogContents::Keyed),
             _ => None,
         }
     }

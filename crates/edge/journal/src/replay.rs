@@ -255,7 +255,10 @@ impl Reading {
             return Ok(FileEnd::Clean);
         };
         let torn = match (written_in, self.contents) {
-            (WrittenIn::ThisBoot, LogContents::Journal | LogContents::Written) => {
+            (
+                WrittenIn::ThisBoot,
+                LogContents::Journal | LogContents::Written | LogContents::Keyed,
+            ) => {
                 behind.is_empty()
                     && is_half_written(what, end_of_data.0 - position.0)
                     && !self.found_behind(file, reader, Sought::AnyFrame)?
@@ -263,7 +266,9 @@ impl Reading {
             (WrittenIn::EarlierBoot, LogContents::Journal) => {
                 behind.is_empty() && !self.found_behind(file, reader, Sought::BatchStart)?
             }
-            (WrittenIn::EarlierBoot, LogContents::Written) => self.lost_to_power(behind)?,
+            (WrittenIn::EarlierBoot, LogContents::Written | LogContents::Keyed) => {
+                self.lost_to_power(behind)?
+            }
         };
         if torn {
             return Ok(FileEnd::Torn {
@@ -331,7 +336,7 @@ impl Reading {
     fn lost_to_power(&self, files: &[FoundFile]) -> Result<bool, OpenError> {
         match self.contents {
             LogContents::Journal => return Ok(false),
-            LogContents::Written => {}
+            LogContents::Written | LogContents::Keyed => {}
         }
         for file in files {
             let header = read_header(&*self.open(file)?, file.start)

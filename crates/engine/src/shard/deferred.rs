@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::Shard;
 use crate::caller::{AdmitReply, Refusal};
-use crate::events::Event;
+use crate::events::{Event, EventKey};
 use crate::reply::{Announce, ReplySink, ReplyTo};
 use crate::shared::Life;
 
@@ -34,8 +34,8 @@ pub(super) enum Deferred {
     Cancel(oneshot::Sender<CancelVerdict>, CancelVerdict),
     /// Answer a replacement.
     Replace(oneshot::Sender<ReplaceVerdict>, ReplaceVerdict),
-    /// Show an inbound message to watchers.
-    Inbound(Box<InboundView>),
+    /// Show an inbound message to watchers, by the position of its record.
+    Inbound(u64, Box<InboundView>),
     /// Answer the acknowledgement of an inbound message.
     InboundDone(oneshot::Sender<bool>, MessageId, bool),
 }
@@ -45,7 +45,10 @@ pub(super) enum Deferred {
 pub(super) struct DeferredQueue {
     waiting: VecDeque<(Position, Deferred)>,
     acknowledgements: VecDeque<Acknowledgement>,
-    events: VecDeque<(Position, Event)>,
+    /// In the order of their keys.
+    events: VecDeque<Event>,
+    /// Of the last event that came.
+    last_key: EventKey,
     /// Events released in this turn.
     released: Vec<Event>,
     /// Sinks that were given answers in this turn and whose receivers must be woken.
@@ -80,8 +83,36 @@ impl DeferredQueue {
         });
     }
 
+    /// The event of a record that ends at `position`.
     pub(super) fn event(&mut self, position: Position, view: &MessageView, change: &Change) {
-        self.events.push_back((position, event_of(view, change)));
+        self.push_event(EventKey::of_record(position), view, change);
+    }
+
+    /// An event that the journal does not hold, after everything up to `position`.
+    pub(super) fn unrecorded_event(
+        &mut self,
+        position: Position,
+        view: &MessageView,
+        change: &Change,
+    ) {
+        let ordinal = if self.last_key.position == position {
+            self.last_key.ordinal + 1
+        } else {
+            1
+        };
+        self.push_event(EventKey { position, ordinal }, view, change);
+    }
+
+    fn push_event(&mut self, key: EventKey, view: &MessageView, change: &Change) {
+        self.last_key = key;
+        self.events.push_back(Event::new(key, view, change));
+    }
+
+    /// All events of records before this position were handed to the event log.
+    fn events_handed(&self, durable: Position) -> Position {
+        self.events
+            .front()
+            .map_or(durable, |event| event.key.position)
     }
 
     /// Answers the submissions that will not become durable in this run. Whether they were kept is only known after the next start, so the
@@ -100,7 +131,7 @@ impl DeferredQueue {
     pub(super) fn has_durable(&self, durable: Position) -> bool {
         let waits = |front: Option<Position>| front.is_some_and(|position| position <= durable);
         waits(self.waiting.front().map(|(position, _)| *position))
-            || waits(self.events.front().map(|(position, _)| *position))
+            || waits(self.events.front().map(|event| event.key.position))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -171,7 +202,7 @@ impl Shard {
                 // The client may have gone; the replacement stands.
                 let _ = answer.send(verdict);
             }
-            Deferred::Inbound(view) => self.shared.inbound.add(*view),
+            Deferred::Inbound(at, view) => self.shared.inbound.add(at, *view),
             Deferred::InboundDone(answer, id, known) => {
                 self.shared.inbound.remove(id);
                 let _ = answer.send(known);
@@ -195,45 +226,24 @@ impl Shard {
     }
 
     fn release_events(&mut self, durable: Position) {
-        for _ in 0..RELEASED_PER_TURN {
-            let Some((position, _)) = self.deferred.events.front() else {
-                break;
-            };
-            if *position > durable {
-                break;
-            }
-            if let Some((_, event)) = self.deferred.events.pop_front() {
-                self.deferred.released.push(event);
-            }
-        }
-        self.shared
-            .events
-            .extend(&mut self.deferred.released, |event, position| {
-                event.position = position
-            });
+        let deferred = &mut self.deferred;
+        let released = deferred.events.iter().take(RELEASED_PER_TURN);
+        let count = released
+            .take_while(|event| event.key.position <= durable)
+            .count();
+        deferred.released.extend(deferred.events.drain(..count));
+        self.shared.events.hand_over(&mut deferred.released);
     }
-}
 
-fn event_of(view: &MessageView, change: &Change) -> Event {
-    Event {
-        position: 0,
-        message: change.id,
-        tenant: view.tenant,
-        caller: view.caller,
-        batch_id: view.batch_id.clone(),
-        sequence: change.sequence,
-        leg: 0,
-        attempt: change.attempt,
-        segment: change.segment,
-        segments: view.segments,
-        state: change.state,
-        reason: change.reason,
-        status: change.status,
-        uncertain: change.uncertain,
-        late: change.late,
-        at_ms: change.at_ms,
-        config_version: view.config_version,
-        carrier: change.carrier,
-        context: view.context.clone(),
+    /// Lets the writer of events do its work, where nobody else does.
+    pub(crate) fn step_events(&mut self, now: Now) {
+        self.event_driver.step(now.wall_ms);
+    }
+
+    /// Whether the events of all records before `oldest_needed` would survive a power cut without the records.
+    pub(super) fn events_secured(&self, oldest_needed: Position) -> bool {
+        // What ends where the oldest needed begins goes too.
+        let before = Position(oldest_needed.0 + 1);
+        self.deferred.events_handed(self.durable) >= before && self.shared.events.secured(before)
     }
 }

@@ -166,6 +166,7 @@ impl Shard {
         metrics.awaited.set(self.evidence.awaited() as f64);
         metrics.uncertain.set(self.evidence.uncertain() as f64);
         metrics.watchers.set(self.shared.events.watchers() as f64);
+        self.tick_event_metrics(now);
         self.tick_journal_metrics();
         self.shared.history.publish(&metrics.history, now.wall_ms);
         self.tick_carrier_metrics(now);
@@ -197,6 +198,23 @@ impl Shard {
         });
     }
 
+    fn tick_event_metrics(&self, now: Now) {
+        let metrics = &self.shared.metrics;
+        let stats = self.shared.events.stats();
+        metrics.events_shown.absolute(stats.shown);
+        metrics.events_lost.absolute(stats.lost);
+        metrics.events_waiting.set(stats.waiting as f64);
+        metrics
+            .event_log_failed
+            .set(if stats.failed { 1.0 } else { 0.0 });
+        metrics.event_log_disk.set(stats.disk_bytes as f64);
+        let age_ms = match stats.oldest_ms {
+            0 => 0,
+            oldest_ms => now.wall_ms.saturating_sub(oldest_ms),
+        };
+        metrics.event_log_age.set(age_ms as f64 / 1e3);
+    }
+
     fn tick_carrier_metrics(&self, now: Now) {
         for carrier in &self.cell.carriers {
             let Some(metrics) = self.shared.metrics.carrier(carrier.id) else {
@@ -226,7 +244,8 @@ impl Shard {
     fn retain(&mut self, now: Now) -> Result<(), ShardFailure> {
         let durable = self.journal.durable();
         if let Some((oldest, carried)) = self.housekeeping.retain {
-            if carried <= durable {
+            // The event log is told of each record before the journal lets go of it: a power cut must not take both.
+            if carried <= durable && self.events_secured(oldest) {
                 self.journal.retain_from(oldest);
                 self.housekeeping.retain = None;
             }
@@ -262,7 +281,7 @@ impl Shard {
     }
 
     pub(super) fn append_opened(&mut self) -> Result<Position, ShardFailure> {
-        let opened = opened_record(&self.shared.config);
+        let opened = opened_record(&self.shared.config, self.shared.events.data_id());
         self.journal
             .append(OPENED_KIND, partition::record::RECORD_VERSION, &mut |out| {
                 opened.encode_into(out)

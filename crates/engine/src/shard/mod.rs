@@ -42,6 +42,7 @@ use queue::Amount;
 
 use crate::cell::{Cell, Wishes, WrittenFailed};
 use crate::control::Control;
+use crate::events::EventDriver;
 use crate::intake::IntakeItem;
 use crate::shared::{Life, Shared};
 use backlog::Backlog;
@@ -49,6 +50,7 @@ use deferred::{Deferred, DeferredQueue};
 use evidence::Evidence;
 use housekeeping::Housekeeping;
 use keys::Keys;
+pub(crate) use recover::Helpers;
 pub use recover::OpenError;
 pub use run::EngineFailure;
 pub(crate) use run::{Next, run};
@@ -93,6 +95,8 @@ pub(crate) struct Shard {
     deferred: DeferredQueue,
     housekeeping: Housekeeping,
     keys: Keys,
+    /// Writes what the shard hands to the event log.
+    event_driver: EventDriver,
     decision: Decision,
     /// Events that later decisions of the same turn must see, such as an early receipt that was waiting for its expectation.
     followups: VecDeque<(usize, Event)>,
@@ -375,8 +379,8 @@ impl Shard {
             if let Some(metrics) = self.shared.metrics.carrier(carrier) {
                 metrics.inbound.increment(1);
             }
-            if let Some(view) = self.partitions[at].find_inbound(id) {
-                let show = Deferred::Inbound(Box::new(view.clone()));
+            if let Some((record, view)) = self.partitions[at].find_inbound(id) {
+                let show = Deferred::Inbound(record, Box::new(view.clone()));
                 self.deferred.push(position, show);
             }
             self.deferred.acknowledge(position, carrier, handle, now);

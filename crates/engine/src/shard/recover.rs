@@ -1,7 +1,8 @@
 //! From the journal back to a running shard.
 //!
 //! 1. Replay the journal: every record is applied, as it was when it was new. A message that entered a lane unclaimed is kept cold, however
-//!    short the lane: most records of a long journal are of such, and a row costs a tenth of an entry. Reading ahead brings them back.
+//!    short the lane: most records of a long journal are of such, and a row costs a tenth of an entry. Reading ahead brings them back. Events
+//!    that the event log lacks are made again.
 //! 2. Replay the Written log: attempts without an outcome that were handed to a session are Attempting again.
 //! 3. Rebuild what is derived: credits (overdrawn if need be), expectations, uncertain attempts.
 //! 4. Put what waits back into the lanes, oldest first, and decide an uncertain outcome for what may have been sent.
@@ -22,6 +23,7 @@ use super::replay::{Replay, open_written, replay_journal};
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
 use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
+use crate::events::{EventDrive, EventDriver, EventRecovery, JournalSpan};
 use crate::keys::{Keeper, KeyDesk, KeyFiles};
 use crate::reader::{AdmittedSource, ReadBy, Reader};
 use crate::shared::{Life, Shared};
@@ -62,6 +64,9 @@ pub enum OpenError {
     /// The thread that files idempotency keys could not be started.
     #[error("the thread that files idempotency keys could not be started: {0}")]
     Thread(std::io::Error),
+    /// The thread that writes events could not be started.
+    #[error("the thread that writes events could not be started: {0}")]
+    Events(std::io::Error),
     /// The thread that reads records back could not be started.
     #[error("the reader's thread could not be started: {0}")]
     Reader(std::io::Error),
@@ -77,13 +82,12 @@ impl Shard {
     pub(crate) fn open<J>(
         shared: Arc<Shared>,
         connectors: Vec<crate::cell::BoxedConnector>,
-        key_files: KeyFiles,
-        read_by: ReadBy,
+        helpers: Helpers,
         start: impl FnOnce(Recovery, Wake, Clock) -> Result<(Appender, J), journal::OpenError>,
     ) -> Result<(Self, J), OpenError> {
         let now = (shared.config.clock)();
         let config = &shared.config;
-        let key_directory = match key_files {
+        let key_directory = match helpers.key_files {
             KeyFiles::OnDisk => Some(open_keys(config, now)?),
             KeyFiles::None => None,
         };
@@ -92,8 +96,8 @@ impl Shard {
         for tenant in &config.tenants {
             cell.set_weight(tenant.id(), tenant.weight);
         }
-        let mut replay = Replay::new(config, known.unwrap_or_default(), &mut cell)?;
-        let recovery = replay_journal(&shared, &mut replay)?;
+        let mut replay = Replay::new(config, known.unwrap_or_default(), &mut cell, now)?;
+        let (recovery, span) = replay_journal(&shared, &mut replay)?;
         let flag = Arc::clone(&shared.flag);
         let (appender, journal) = start(
             recovery,
@@ -105,11 +109,13 @@ impl Shard {
         let Replay {
             partitions,
             claimed_before_boot,
+            events,
             ..
         } = replay;
+        let event_driver = start_events(&shared, events, span, helpers.events)?;
         shared.history.attach(config, appender.clone())?;
         let source = AdmittedSource::open(config)?;
-        let reader = Reader::start(source, read_by, Arc::clone(&shared.flag));
+        let reader = Reader::start(source, helpers.read_by, Arc::clone(&shared.flag));
         let reader = reader.map_err(OpenError::Reader)?;
         let mut shard = Self {
             backlog: Backlog::new(reader),
@@ -122,6 +128,7 @@ impl Shard {
             deferred: DeferredQueue::default(),
             housekeeping: Housekeeping::new(&shared.config.limits.partition),
             keys,
+            event_driver,
             decision: partition::Decision::default(),
             followups: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -199,8 +206,8 @@ impl Shard {
         let partitions = self.partitions.iter();
         let mut waiting: Vec<_> = partitions.flat_map(Partition::inbound).collect();
         waiting.sort_unstable_by_key(|(position, _)| *position);
-        for (_, view) in waiting {
-            self.shared.inbound.add(view.clone());
+        for (position, view) in waiting {
+            self.shared.inbound.add(position, view.clone());
         }
     }
 
@@ -261,6 +268,28 @@ fn open_keys(config: &EngineConfig, now: Now) -> Result<KeyDirectory, OpenError>
     let mut directory = opened.directory;
     directory.expire(now.wall_ms)?;
     Ok(directory)
+}
+
+/// Who does what the shard leaves to others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Helpers {
+    pub(crate) key_files: KeyFiles,
+    pub(crate) read_by: ReadBy,
+    pub(crate) events: EventDrive,
+}
+
+/// Sets going whoever writes events, after replay.
+fn start_events(
+    shared: &Arc<Shared>,
+    events: EventRecovery,
+    journal: JournalSpan,
+    drive: EventDrive,
+) -> Result<EventDriver, OpenError> {
+    // Never 0, which means that there is none.
+    let fresh = shared.random() | 1;
+    let hub = Arc::clone(&shared.events);
+    let writer = events.settle(hub, journal, fresh);
+    EventDriver::start(writer, drive, shared.config.clock).map_err(OpenError::Events)
 }
 
 /// Sets going whoever files keys, after replay.

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use journal::{
-    FileJournal, FrameRef, JournalConfig, Recovery, WrittenConfig, WrittenIn, WrittenLog,
+    FileJournal, FrameRef, JournalConfig, Recovery, SyncPolicy, WrittenConfig, WrittenIn,
+    WrittenLog,
 };
 use key_table::KeyTables;
-use message::{IdBuildHasher, LANES, MessageId, Msisdn, RouteGroupId};
+use message::{IdBuildHasher, LANES, MessageId, Msisdn, Now, RouteGroupId};
 use partition::record::RECORD_VERSION;
 use partition::{Glance, Partition, Record};
 use prost::Message as _;
@@ -17,6 +18,7 @@ use prost::Message as _;
 use super::recover::OpenError;
 use crate::cell::{Cell, Whereabouts, name_of};
 use crate::config::EngineConfig;
+use crate::events::{Event, EventKey, EventRecovery, JournalSpan};
 use crate::opened::{OPENED_KIND, Opened};
 use crate::reader::AdmittedSource;
 use crate::shared::Shared;
@@ -37,6 +39,11 @@ pub(super) struct Replay<'a> {
     /// Reads back the messages that a later record moves on.
     source: AdmittedSource,
     glance: Glance,
+    /// Gets the events that it lacks.
+    pub(super) events: EventRecovery,
+    data_id: Option<u64>,
+    /// When the last record was written.
+    newest: WrittenIn,
 }
 
 impl<'a> Replay<'a> {
@@ -44,6 +51,7 @@ impl<'a> Replay<'a> {
         config: &'a EngineConfig,
         key_files: KeyTables,
         cell: &'a mut Cell,
+        now: Now,
     ) -> Result<Self, OpenError> {
         let limits = &config.limits;
         Ok(Self {
@@ -56,6 +64,13 @@ impl<'a> Replay<'a> {
             cell,
             source: AdmittedSource::open(config)?,
             glance: Glance::default(),
+            events: EventRecovery::open(
+                Arc::clone(&config.storage),
+                config.events.log(&config.dir),
+                now.wall_ms,
+            ),
+            data_id: None,
+            newest: WrittenIn::ThisBoot,
         })
     }
 
@@ -66,14 +81,19 @@ impl<'a> Replay<'a> {
             payload,
             ..
         } = record.frame;
+        self.newest = record.written_in;
         let position = record.position.0;
         let unreadable = |what: String| OpenError::Record { position, what };
         if kind == OPENED_KIND {
             let opened = Opened::decode(payload).map_err(|error| unreadable(error.to_string()))?;
+            self.data_id = Some(opened.data_id)
+                .filter(|known| *known != 0)
+                .or(self.data_id);
             return self.check_partitions(opened.partitions);
         }
         let begins = record.start.0;
         if self.keep_cold(record).map_err(unreadable)? {
+            self.note_admitted(record).map_err(unreadable)?;
             return Ok(());
         }
         let mut decoded = Record::decode(kind, version, payload)
@@ -99,9 +119,16 @@ impl<'a> Replay<'a> {
             .partitions
             .get_mut(usize::from(decoded.partition()))
             .ok_or_else(|| unreadable(NO_SUCH_PARTITION.into()))?;
-        partition
+        let change = partition
             .apply(decoded, begins)
             .map_err(|error| unreadable(error.to_string()))?;
+        if self.events.lacks(record.position)
+            && let Some(change) = change
+            && let Some(view) = partition.find(change.id)
+        {
+            let key = EventKey::of_record(record.position);
+            self.events.add(Event::new(key, &view, &change));
+        }
         partition.drain_orphaned(|_, _, _| {});
         Ok(())
     }
@@ -135,6 +162,25 @@ impl<'a> Replay<'a> {
             .map_err(|error| error.to_string())?;
         self.cell.spill(at, name_of(number, ordinal));
         Ok(true)
+    }
+
+    /// Makes the event of a message that was kept cold, if the event log lacks it.
+    fn note_admitted(&mut self, record: journal::Record<'_>) -> Result<(), String> {
+        if !self.events.lacks(record.position) {
+            return Ok(());
+        }
+        let FrameRef {
+            kind,
+            version,
+            payload,
+            ..
+        } = record.frame;
+        let decoded = Record::decode(kind, version, payload).map_err(|error| error.to_string())?;
+        if let Record::Admitted(admitted) = decoded {
+            let key = EventKey::of_record(record.position);
+            self.events.extend(Event::admitted(key, &admitted));
+        }
+        Ok(())
     }
 
     /// Where the message in `glance` waits. A group that is configured no more gives way to the present route; `None` without one.
@@ -243,7 +289,7 @@ impl<'a> Replay<'a> {
 pub(super) fn replay_journal(
     shared: &Arc<Shared>,
     replay: &mut Replay<'_>,
-) -> Result<Recovery, OpenError> {
+) -> Result<(Recovery, JournalSpan), OpenError> {
     let config = JournalConfig {
         file_max_bytes: shared.config.journal_file_max_bytes,
         buffer_max_bytes: shared.config.journal_buffer_max_bytes,
@@ -258,7 +304,15 @@ pub(super) fn replay_journal(
     if let Some(torn) = &replayed.torn {
         tracing::warn!(file = %torn.file.display(), offset = torn.offset, bytes = torn.cut_bytes, "torn tail cut");
     }
-    Ok(recovery)
+    // Without a sync of every batch a power cut may have taken records whose events were seen: their positions are given out again, to others.
+    let nothing_lost =
+        shared.config.journal_sync == SyncPolicy::Always || replay.newest == WrittenIn::ThisBoot;
+    let span = JournalSpan {
+        begin: replayed.begin,
+        end: replayed.end,
+        data_id: replay.data_id.filter(|_| nothing_lost),
+    };
+    Ok((recovery, span))
 }
 
 pub(super) fn open_written(

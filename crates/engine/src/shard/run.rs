@@ -7,8 +7,9 @@ use std::time::Duration;
 use message::Now;
 use queue::Sleep;
 
-use super::{DECISION_ROOM_BYTES, OpenError, Shard, ShardFailure};
+use super::{DECISION_ROOM_BYTES, Helpers, OpenError, Shard, ShardFailure};
 use crate::config::ConnectorFactory;
+use crate::events::EventDrive;
 use crate::history::HistoryThread;
 use crate::keys::KeyFiles;
 use crate::reader::ReadBy;
@@ -32,8 +33,11 @@ pub(crate) async fn run(
     let (mut shard, journal) = Shard::open(
         shared,
         connectors,
-        KeyFiles::OnDisk,
-        ReadBy::OwnThread,
+        Helpers {
+            key_files: KeyFiles::OnDisk,
+            read_by: ReadBy::OwnThread,
+            events: EventDrive::Thread,
+        },
         |recovery, wake, clock| {
             let journal = recovery.start(wake, clock)?;
             Ok((journal.appender(), journal))

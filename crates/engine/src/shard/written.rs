@@ -44,7 +44,8 @@ impl WrittenSink for Sink<'_> {
             if let Ok(Some(change)) = self.partitions[at].apply(record(dispatch), 0)
                 && let Some(view) = self.partitions[at].find(change.id)
             {
-                self.deferred.event(self.position, &view, &change);
+                self.deferred
+                    .unrecorded_event(self.position, &view, &change);
             }
         }
         Ok(())

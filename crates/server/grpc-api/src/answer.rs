@@ -68,7 +68,16 @@ pub(crate) fn invalid(field: &'static str, description: impl Into<String>) -> St
 
 /// A status for something that is no fault of a submission; `reason` goes into the `ErrorInfo`.
 pub(crate) fn failure(code: Code, reason: &str, text: impl Into<String>) -> Status {
-    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
+    failure_with(code, (reason, HashMap::new()), text)
+}
+
+/// The same with facts for programs in the `ErrorInfo`.
+pub(crate) fn failure_with(
+    code: Code,
+    (reason, metadata): (&str, HashMap<String, String>),
+    text: impl Into<String>,
+) -> Status {
+    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata);
     Status::with_error_details(code, text, details)
 }
 

@@ -1,23 +1,31 @@
 //! `Inbound`: messages from people, until they are acknowledged.
 
 use engine::{Handle, InboundWatcher};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use crate::limits::{ACKNOWLEDGEMENTS_MAX, EVENTS_PER_RESPONSE_MAX, RESPONSES_WAITING_MAX};
+use crate::limits::{ACKNOWLEDGEMENTS_MAX, EVENTS_PER_RESPONSE_MAX};
+use crate::outlet::{Outlet, Stuck};
 use crate::phase::Phase;
 use crate::service::{LongCall, Responses};
-use crate::{answer, parse, progress, v1};
+use crate::{answer, parse, position, progress, v1, watch};
 
-type Out = mpsc::Sender<Result<v1::InboundResponse, Status>>;
+type Out = Outlet<v1::InboundResponse>;
 
 /// Starts the stream.
-pub(crate) fn start(call: LongCall) -> Responses<v1::InboundResponse> {
-    let (out, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
-    let watcher = call.engine.inbound();
-    tokio::spawn(run(call, watcher, out));
-    Responses::new(responses)
+///
+/// # Errors
+/// INVALID_ARGUMENT for a position that is wrong, OUT_OF_RANGE for one of another data directory, UNAVAILABLE when the engine ends before
+/// it is ready.
+pub(crate) async fn start(
+    call: LongCall,
+    request: &v1::InboundRequest,
+) -> Result<Responses<v1::InboundResponse>, Status> {
+    let after = position::parse(&request.resume_position)?;
+    let watcher = call.engine.inbound(after).await.map_err(watch::refused)?;
+    let (outlet, responses) = Outlet::new();
+    tokio::spawn(run(call, watcher, outlet));
+    Ok(responses)
 }
 
 /// Acknowledges; those that were not waiting for it are handed back.
@@ -49,31 +57,32 @@ pub(crate) async fn acknowledge(engine: &Handle, ids: Vec<String>) -> Result<Vec
 
 async fn run(call: LongCall, mut watcher: InboundWatcher, out: Out) {
     let mut events = Vec::new();
+    let mut resume = position::text(watcher.position());
     let closing = call.phases.reached(Phase::Closing);
     tokio::pin!(closing);
-    loop {
+    let last = loop {
         tokio::select! {
             biased;
             () = watcher.next(&mut events) => {}
             () = out.closed() => return,
-            () = &mut closing => break,
+            () = &mut closing => break watch::draining(),
         }
-        for chunk in events.chunks(EVENTS_PER_RESPONSE_MAX) {
-            let messages = chunk
-                .iter()
-                .map(|event| progress::inbound(event, &call.engine))
-                .collect();
-            let response = v1::InboundResponse { messages };
-            if out.send(Ok(response)).await.is_err() {
-                return;
-            }
+        // A response has room for all that the engine hands over at once, so that the position is that of its last message.
+        debug_assert!(events.len() <= EVENTS_PER_RESPONSE_MAX);
+        let messages = events
+            .drain(..)
+            .map(|event| progress::inbound(&event, &call.engine))
+            .collect();
+        let position = position::text(watcher.position());
+        let response = v1::InboundResponse {
+            messages,
+            resume_position: position.clone(),
+        };
+        match out.send(response).await {
+            Ok(()) => resume = position,
+            Err(Stuck::Gone) => return,
+            Err(Stuck::Unread) => break position::too_slow(&resume),
         }
-        events.clear();
-    }
-    let last = answer::failure(
-        Code::Unavailable,
-        "DRAINING",
-        "the engine is shutting down: ask again when it is back; what is not acknowledged comes again",
-    );
-    let _ = out.send(Err(last)).await;
+    };
+    out.end(last);
 }

@@ -10,10 +10,13 @@ mod answer;
 mod auth;
 mod client;
 mod connection;
+mod encoded;
 mod history;
 mod inbound;
+mod outlet;
 mod parse;
 mod phase;
+mod position;
 mod progress;
 mod serve;
 mod service;
@@ -30,11 +33,18 @@ pub use client::endpoint;
 pub use serve::{ServeError, ServerOptions, serve};
 pub use service::{Service, StreamLimits};
 
-/// The contract as generated from `proto/hikyaku/v1`: messages, [`v1::dispatch_server`] and [`v1::dispatch_client`].
+/// The contract as generated from `proto/hikyaku/v1`: messages and [`v1::dispatch_client`].
 pub mod v1 {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
 
     tonic::include_proto!("hikyaku.v1");
+}
+
+/// The server's side of the contract as generated; a watch's responses are [`encoded::WatchResponse`] here.
+mod stubs {
+    #![allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
+
+    include!(concat!(env!("OUT_DIR"), "/server/hikyaku.v1.rs"));
 }
 
 /// The contract as an encoded `FileDescriptorSet`, comments included: what reflection answers from.

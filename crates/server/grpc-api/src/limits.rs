@@ -8,6 +8,8 @@ pub const SUBMISSIONS_PER_REQUEST_MAX: usize = 1_000;
 pub const STREAM_IN_FLIGHT_MAX: u32 = 4_096;
 /// Most responses of a stream that wait for the client to read them.
 pub const RESPONSES_WAITING_MAX: usize = 16;
+/// How long responses of a stream may lie unread before it is ended.
+pub const UNREAD_MAX: Duration = Duration::from_secs(30);
 /// Most ids in the filter of a `Watch`.
 pub const WATCH_IDS_MAX: usize = 10_000;
 /// Most events in one response of a `Watch`, and most messages in one of an `Inbound`.

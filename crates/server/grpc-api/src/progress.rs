@@ -1,12 +1,11 @@
-//! The engine's events and views on the wire, and the resume position.
+//! The engine's events and views on the wire.
 
 use std::sync::Arc;
 
 use engine::{Event, Handle, InboundView, MessageView};
 use message::{CarrierId, MessageState};
-use tonic::{Code, Status};
 
-use crate::answer::{self, id_text};
+use crate::answer::id_text;
 use crate::v1;
 
 /// An event.
@@ -77,57 +76,6 @@ pub(crate) fn state_number(state: MessageState) -> i32 {
     i32::from(state.number())
 }
 
-/// A resume position: which run of the engine, and where in it. Opaque to clients.
-pub(crate) fn position_text(run_id: u64, position: u64) -> String {
-    format!("{run_id:016x}{position:016x}")
-}
-
-/// The position a client hands back; none when it sends none.
-///
-/// # Errors
-/// INVALID_ARGUMENT when it is not a position, OUT_OF_RANGE when it is of an earlier run.
-pub(crate) fn parse_position(run_id: u64, text: &str) -> Result<Option<u64>, Status> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let sound = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
-    let parsed = sound
-        .then(|| u128::from_str_radix(text, 16).ok())
-        .flatten()
-        .ok_or_else(|| {
-            answer::invalid(
-                "resume_position",
-                "is not a position: hand back `resume_position` of an earlier response as it was, or leave it out",
-            )
-        })?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the two halves of the position"
-    )]
-    let (of_run, position) = ((parsed >> 64) as u64, parsed as u64);
-    if of_run == run_id {
-        Ok(Some(position))
-    } else {
-        Err(answer::failure(
-            Code::OutOfRange,
-            "POSITION_LOST",
-            "resume_position is of an earlier run of the engine: watch again without it, and ask Get for what happened meanwhile",
-        ))
-    }
-}
-
-/// A position that has been overwritten.
-pub(crate) fn position_lost(run_id: u64, oldest: u64) -> Status {
-    answer::failure(
-        Code::OutOfRange,
-        "POSITION_LOST",
-        format!(
-            "events before position {} are gone (the watcher was too slow, or resumed too late): watch again from there or without a position, and ask Get for the rest",
-            position_text(run_id, oldest)
-        ),
-    )
-}
-
 fn carrier_name(id: Option<CarrierId>, engine: &Handle) -> String {
     id.and_then(|id| engine.carrier_name(id))
         .unwrap_or_default()
@@ -157,31 +105,6 @@ mod tests {
             let name = wire.as_str_name().strip_prefix("MESSAGE_STATE_").unwrap();
             assert_eq!(name.to_lowercase(), state.name());
             assert_eq!(state_number(state) >= 10, state.is_final(), "{state}");
-        }
-    }
-
-    #[test]
-    fn positions_lead_back_to_their_own_run_only() {
-        for position in [0, 1, u64::MAX] {
-            let text = position_text(7, position);
-            assert_eq!(parse_position(7, &text).unwrap(), Some(position));
-            assert_eq!(
-                parse_position(8, &text).unwrap_err().code(),
-                Code::OutOfRange
-            );
-        }
-        assert_eq!(parse_position(7, "").unwrap(), None);
-        for bad in [
-            "7",
-            "latest",
-            &"g".repeat(32),
-            &"+".repeat(32),
-            &"0".repeat(33),
-        ] {
-            assert_eq!(
-                parse_position(7, bad).unwrap_err().code(),
-                Code::InvalidArgument
-            );
         }
     }
 

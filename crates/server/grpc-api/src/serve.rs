@@ -12,7 +12,7 @@ use tonic_reflection::server::Builder as Reflection;
 
 use crate::phase::{Phase, PhaseTeller};
 use crate::service::Service;
-use crate::v1::dispatch_server::DispatchServer;
+use crate::stubs::dispatch_server::DispatchServer;
 use crate::{FILE_DESCRIPTOR_SET, connection};
 
 /// How long a client may be silent before it is asked whether it is still there, and how long it has to answer.

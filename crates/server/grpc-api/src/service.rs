@@ -13,8 +13,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::auth::{CallerDirectory, CallerEntry, InboundAccess};
 use crate::limits::SUBMISSIONS_PER_REQUEST_MAX;
 use crate::phase::{Phase, PhaseTeller};
-use crate::v1::dispatch_server::Dispatch;
-use crate::{answer, history, inbound, parse, progress, submit_stream, v1, watch};
+use crate::stubs::dispatch_server::Dispatch;
+use crate::{answer, encoded, history, inbound, parse, progress, submit_stream, v1, watch};
 
 /// The service: the engine, who may use it, and its long calls.
 #[derive(Clone)]
@@ -179,7 +179,7 @@ pub(crate) fn check_count(submissions: usize) -> Result<(), Status> {
 #[tonic::async_trait]
 impl Dispatch for Service {
     type SubmitStreamStream = Responses<v1::SubmitStreamResponse>;
-    type WatchStream = Responses<v1::WatchResponse>;
+    type WatchStream = Responses<encoded::WatchResponse>;
     type InboundStream = Responses<v1::InboundResponse>;
 
     async fn submit(
@@ -377,7 +377,9 @@ impl Dispatch for Service {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.callers.authenticate(&request)?;
         let call = self.long_call(caller, &self.watchers)?;
-        Ok(Response::new(watch::start(call, request.into_inner())?))
+        Ok(Response::new(
+            watch::start(call, request.into_inner()).await?,
+        ))
     }
 
     async fn inbound(
@@ -386,7 +388,9 @@ impl Dispatch for Service {
     ) -> Result<Response<Self::InboundStream>, Status> {
         let caller = self.inbound_reader(&request)?;
         let call = self.long_call(caller, &self.watchers)?;
-        Ok(Response::new(inbound::start(call)))
+        Ok(Response::new(
+            inbound::start(call, &request.into_inner()).await?,
+        ))
     }
 
     async fn acknowledge_inbound(

@@ -1,120 +1,127 @@
-//! `Watch`: a task per watcher takes the engine's events in batches, keeps what passes the filter, and hands it on with a position.
+//! `Watch`: a task per watcher takes the engine's events in chunks, keeps what passes the filter, and hands it on with a position.
 //!
-//! A watcher that does not read holds its task at the bounded response channel; the engine overtakes it in its own time and the watch ends
-//! with the oldest position that is left. Nothing waits for a watcher.
+//! A watcher that reads slowly holds its task at the bounded response channel, and the engine goes on: what has left memory is read from
+//! the event log. One that does not read at all is ended with the position to go on from, and so is one that history has overtaken.
+//! Nothing waits for a watcher.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use engine::{Event, PositionLost, Watcher};
+use engine::{Event, EventChunk, PositionLost, WatchRefused, Watcher};
 use message::{CallerId, IdBuildHasher, MessageId, TenantId};
-use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
-use crate::limits::{
-    EVENTS_PER_RESPONSE_MAX, EVENTS_SKIPPED_MAX, RESPONSES_WAITING_MAX, WATCH_IDS_MAX,
-};
+use crate::encoded::{self, WatchResponse};
+use crate::limits::{EVENTS_PER_RESPONSE_MAX, EVENTS_SKIPPED_MAX, WATCH_IDS_MAX};
+use crate::outlet::{Outlet, Stuck};
 use crate::phase::Phase;
 use crate::service::{LongCall, Responses};
-use crate::{answer, parse, progress, v1};
-
-type Out = mpsc::Sender<Result<v1::WatchResponse, Status>>;
+use crate::{answer, parse, position, v1};
 
 /// Starts a watch. The engine is listened to from here on, so that nothing is missed after the first response.
 ///
 /// # Errors
-/// INVALID_ARGUMENT for a filter that is wrong, OUT_OF_RANGE for a position that is gone.
-pub(crate) fn start(
+/// INVALID_ARGUMENT for a filter or a position that is wrong, OUT_OF_RANGE for a position that is gone, UNAVAILABLE when the engine ends
+/// before it is ready.
+pub(crate) async fn start(
     call: LongCall,
     request: v1::WatchRequest,
-) -> Result<Responses<v1::WatchResponse>, Status> {
-    let run_id = call.engine.run_id();
-    let from = progress::parse_position(run_id, &request.resume_position)?;
-    let resume_position = request.resume_position.clone();
+) -> Result<Responses<WatchResponse>, Status> {
+    let from = position::parse(&request.resume_position)?;
     let filter = Filter::new(request, call.caller.caller.tenant, call.caller.caller.id)?;
-    let watcher = call
-        .engine
-        .watch(from)
-        .map_err(|PositionLost { oldest }| progress::position_lost(run_id, oldest))?;
+    let watcher = call.engine.watch(from).await.map_err(refused)?;
 
-    let (out, responses) = mpsc::channel(RESPONSES_WAITING_MAX);
-    let in_place = v1::WatchResponse {
+    let (outlet, responses) = Outlet::new();
+    let resume = position::text(watcher.position());
+    let in_place = WatchResponse {
         events: Vec::new(),
-        resume_position,
+        resume_position: resume.clone(),
     };
-    out.try_send(Ok(in_place))
-        .expect("the channel is new and holds more than one");
     let watch = Watch {
-        run_id,
         call,
         filter,
-        out,
+        outlet,
         skipped: 0,
+        resume,
     };
-    tokio::spawn(watch.run(watcher));
-    Ok(Responses::new(responses))
+    tokio::spawn(watch.run(watcher, in_place));
+    Ok(responses)
+}
+
+/// Why the engine lets nobody watch, on the wire.
+pub(crate) fn refused(refused: WatchRefused) -> Status {
+    match refused {
+        WatchRefused::Position(lost) => position::lost(lost),
+        WatchRefused::Over => draining(),
+    }
+}
+
+/// The engine is on its way down.
+pub(crate) fn draining() -> Status {
+    answer::failure(
+        Code::Unavailable,
+        "DRAINING",
+        "the engine is shutting down: go on from the last position when it is back",
+    )
 }
 
 struct Watch {
-    run_id: u64,
     call: LongCall,
     filter: Filter,
-    out: Out,
+    outlet: Outlet<WatchResponse>,
     skipped: usize,
+    /// The position of the last response.
+    resume: String,
 }
 
 impl Watch {
-    async fn run(mut self, mut watcher: Watcher) {
-        let mut events = Vec::new();
+    async fn run(mut self, mut watcher: Watcher, in_place: WatchResponse) {
         let phases = self.call.phases.clone();
         let closing = phases.reached(Phase::Closing);
         tokio::pin!(closing);
+        let mut sent = self.outlet.send(in_place).await;
         let last = loop {
-            tokio::select! {
+            match sent {
+                Ok(()) => {}
+                Err(Stuck::Gone) => return,
+                Err(Stuck::Unread) => break position::too_slow(&self.resume),
+            }
+            sent = tokio::select! {
                 // Events first: on the way down, what has happened is still told.
                 biased;
-                next = watcher.next(&mut events) => match next {
-                    Ok(()) => if self.forward(&mut events).await.is_err() {
-                        return;
-                    },
-                    Err(PositionLost { oldest }) => break progress::position_lost(self.run_id, oldest),
+                next = watcher.next() => match next {
+                    Ok(chunk) => self.forward(&chunk).await,
+                    Err(lost @ PositionLost { .. }) => break position::lost(lost),
                 },
-                () = self.out.closed() => return,
-                () = &mut closing => break answer::failure(
-                    Code::Unavailable,
-                    "DRAINING",
-                    "the engine is shutting down: watch again when it is back",
-                ),
-            }
+                () = self.outlet.closed() => Err(Stuck::Gone),
+                () = &mut closing => break draining(),
+            };
         };
-        let _ = self.out.send(Err(last)).await;
+        self.outlet.end(last);
     }
 
     /// Sends what passes, in responses of bounded size, and a position at least every [`EVENTS_SKIPPED_MAX`] events.
-    async fn forward(
-        &mut self,
-        events: &mut Vec<Arc<Event>>,
-    ) -> Result<(), mpsc::error::SendError<Result<v1::WatchResponse, Status>>> {
-        for chunk in events.chunks(EVENTS_PER_RESPONSE_MAX) {
-            let passed: Vec<_> = chunk
+    async fn forward(&mut self, chunk: &EventChunk) -> Result<(), Stuck> {
+        let events = chunk.events();
+        for part in events.chunks(EVENTS_PER_RESPONSE_MAX) {
+            let passed: Vec<_> = part
                 .iter()
                 .filter(|event| self.filter.passes(event))
-                .map(|event| progress::event(event, &self.call.engine))
+                .map(|event| encoded::event(event, &self.call.engine))
                 .collect();
-            self.skipped += chunk.len();
-            let Some(last) = chunk.last() else { continue };
+            self.skipped += part.len();
+            let Some(last) = part.last() else { continue };
             if passed.is_empty() && self.skipped < EVENTS_SKIPPED_MAX {
                 continue;
             }
             self.skipped = 0;
-            let response = v1::WatchResponse {
+            let resume = position::text(chunk.position_of(last));
+            let response = WatchResponse {
                 events: passed,
-                // The engine resumes at a position, so this is the one after.
-                resume_position: progress::position_text(self.run_id, last.position + 1),
+                resume_position: resume.clone(),
             };
-            self.out.send(Ok(response)).await?;
+            self.outlet.send(response).await?;
+            self.resume = resume;
         }
-        events.clear();
         Ok(())
     }
 }
@@ -192,7 +199,7 @@ mod tests {
 
     fn event(random: u64) -> Event {
         Event {
-            position: random,
+            key: engine::EventKey::new(random, 0),
             message: IdSource::new(1).peek(1_000, random),
             tenant: TenantId(1),
             caller: CallerId(10),
@@ -211,6 +218,7 @@ mod tests {
             config_version: 1,
             carrier: None,
             context: Bytes::new(),
+            encoded: engine::Encoded::default(),
         }
     }
 

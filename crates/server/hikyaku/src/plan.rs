@@ -6,7 +6,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
 use ::connector::Connector;
-use engine::{ConnectorFactory, EngineConfig, Limits, PartitionLimits, Policy, TenantConfig};
+use engine::{
+    ConnectorFactory, EngineConfig, EventHistory, Limits, PartitionLimits, Policy, TenantConfig,
+};
 use grpc_api::{
     CallerDirectory, CallerDirectoryError, CallerEntry, InboundAccess, ServerOptions, StreamLimits,
 };
@@ -109,6 +111,10 @@ impl Plan {
                 journal_sync: sync_policy(config.journal.sync),
                 journal_reserve_bytes: config.journal.reserve_bytes,
                 journal_buffer_max_bytes: as_count(config.journal.buffer_max_bytes),
+                events: EventHistory {
+                    max_bytes: config.retention.events_bytes,
+                    max_age_ms: config.retention.events_ms,
+                },
                 send_at_horizon_ms: SEND_AT_HORIZON_MS,
                 config_version: short_version(config.version),
                 clock: now,

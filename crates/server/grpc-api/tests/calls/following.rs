@@ -86,19 +86,34 @@ async fn a_watch_goes_on_after_its_position() {
             .all(|event| event.message_id == second.message_id)
     );
 
-    let of_another_run = v1::WatchRequest {
-        resume_position: "0".repeat(32),
-        ..v1::WatchRequest::default()
+    let refused = async |position: String| {
+        let request = v1::WatchRequest {
+            resume_position: position,
+            ..v1::WatchRequest::default()
+        };
+        world.client().watch(asked(request)).await.unwrap_err()
     };
-    let lost = world
-        .client()
-        .watch(asked(of_another_run))
-        .await
-        .unwrap_err();
+    let of_other_data = format!("01{}", "0".repeat(40));
+    let lost = refused(of_other_data).await;
     assert_eq!(
         (lost.code(), &*reason(&lost)),
         (Code::OutOfRange, "POSITION_LOST")
     );
+    let details = lost.get_error_details();
+    let oldest = &details.error_info().unwrap().metadata["oldest_position"];
+    let from_the_oldest = v1::WatchRequest {
+        resume_position: oldest.clone(),
+        ..v1::WatchRequest::default()
+    };
+    let mut events = watch(&world, from_the_oldest).await;
+    let response = events.message().await.unwrap().unwrap();
+    assert_eq!(response.events[0].message_id, first.message_id);
+
+    let nonsense = refused("latest".into()).await;
+    assert_eq!(nonsense.code(), Code::InvalidArgument);
+    let details = nonsense.get_error_details();
+    let violations = &details.bad_request().unwrap().field_violations;
+    assert_eq!(violations[0].field, "resume_position");
     world.end().await;
 }
 
@@ -240,7 +255,7 @@ async fn a_message_from_a_person_comes_until_it_is_acknowledged() {
     let world = World::start().await;
     let mut client = world.client();
     let first_of = async |world: &World| {
-        let request = asked(v1::InboundRequest {});
+        let request = asked(v1::InboundRequest::default());
         let mut messages = world.client().inbound(request).await.unwrap().into_inner();
         messages
             .message()
@@ -274,7 +289,7 @@ async fn a_message_from_a_person_comes_until_it_is_acknowledged() {
     assert_eq!(answer.unknown_ids, std::slice::from_ref(&first.id));
 
     let status = client
-        .inbound(asked_by("shop", v1::InboundRequest {}))
+        .inbound(asked_by("shop", v1::InboundRequest::default()))
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);

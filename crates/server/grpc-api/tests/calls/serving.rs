@@ -29,7 +29,7 @@ async fn no_call_is_answered_to_nobody() {
         client.get(v1::GetRequest::default()).await.err(),
         client.cancel(v1::CancelRequest::default()).await.err(),
         client.watch(v1::WatchRequest::default()).await.err(),
-        client.inbound(v1::InboundRequest {}).await.err(),
+        client.inbound(v1::InboundRequest::default()).await.err(),
         client
             .acknowledge_inbound(v1::AcknowledgeInboundRequest::default())
             .await

@@ -203,6 +203,7 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
         otp_lane_ms: engine::OTP_LANE_MS,
         journal_file_max_bytes: engine::JOURNAL_FILE_MAX_BYTES,
         journal_buffer_max_bytes: engine::JOURNAL_BUFFER_MAX_BYTES,
+        events: engine::EventHistory::default(),
         send_at_horizon_ms: 86_400_000,
         config_version: 1,
         clock,

@@ -137,7 +137,7 @@ pub(crate) struct Limits {
     pub(crate) inbound_kept: u64,
     /// Open `Watch` and `Inbound` streams, 1 to 100,000.
     pub(crate) watchers: u64,
-    /// Events kept for watchers that lag, 1 to 134,217,727.
+    /// Events kept in memory for watchers, 1 to 134,217,727.
     pub(crate) events_kept: u64,
     /// Open `SubmitStream`s, 1 to 100,000.
     pub(crate) streams: u64,
@@ -152,6 +152,10 @@ pub(crate) struct Retention {
     pub(crate) early_receipts_ms: u64,
     /// Inbound messages, up to 7 days.
     pub(crate) inbound_ms: u64,
+    /// Events on the disk, 1 min to 31 days.
+    pub(crate) events_ms: u64,
+    /// Their bytes, 64 MiB to 16 TiB.
+    pub(crate) events_bytes: u64,
 }
 
 /// What a category means.

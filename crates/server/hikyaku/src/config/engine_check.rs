@@ -24,6 +24,7 @@ const COUNT_MAX: u64 = (1 << 27) - 1;
 const BYTES_MAX: u64 = (1 << 36) - 1;
 
 const WEEK_S: u64 = 7 * 86_400;
+const MONTH_S: u64 = 31 * 86_400;
 const PARTITIONS_MAX: u32 = message::PARTITIONS_MAX as u32;
 
 /// The main file's part of the configuration.
@@ -246,10 +247,21 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
 }
 
 fn check_retention(checker: &mut Checker<'_>, table: &RetentionTable) -> Retention {
+    let events = engine::EventHistory::default();
     Retention {
         idempotency_keys_ms: checker.seconds(table.idempotency_keys_s.as_ref(), 86_400, 1..=WEEK_S),
         early_receipts_ms: checker.seconds(table.early_receipts_s.as_ref(), 60, 1..=3600),
         inbound_ms: checker.seconds(table.inbound_s.as_ref(), 86_400, 1..=WEEK_S),
+        events_ms: checker.seconds(
+            table.events_s.as_ref(),
+            events.max_age_ms / 1_000,
+            60..=MONTH_S,
+        ),
+        events_bytes: checker.number(
+            table.events_bytes.as_ref(),
+            events.max_bytes,
+            64 << 20..=16 << 40,
+        ),
     }
 }
 

@@ -103,6 +103,8 @@ pub(super) struct RetentionTable {
     pub(super) idempotency_keys_s: Option<Spanned<u64>>,
     pub(super) early_receipts_s: Option<Spanned<u64>>,
     pub(super) inbound_s: Option<Spanned<u64>>,
+    pub(super) events_s: Option<Spanned<u64>>,
+    pub(super) events_bytes: Option<Spanned<u64>>,
 }
 
 /// `[history]`.

@@ -137,6 +137,7 @@ impl Plan {
             lane_weights: engine::LANE_WEIGHTS,
             otp_lane_ms: engine::OTP_LANE_MS,
             journal_file_max_bytes: self.journal_file_max_bytes,
+            events: engine::EventHistory::default(),
             journal_buffer_max_bytes: (2 << 20) + 2,
             journal_sync: engine::SyncPolicy::Always,
             journal_reserve_bytes: 64 << 10,

@@ -223,16 +223,15 @@ impl World {
             if !self.clients.outstanding.is_empty() {
                 let _ = pin!(process.sink.recv(&mut replies)).poll(&mut cx);
             }
-            let mut events = Vec::new();
-            while let Poll::Ready(more) = pin!(process.watcher.next(&mut events)).poll(&mut cx) {
-                if more.is_err() {
-                    self.ledger.borrow_mut().positions_lost += 1;
-                    break;
-                }
-            }
             let mut ledger = self.ledger.borrow_mut();
-            for event in events {
-                ledger.said(&event);
+            while let Poll::Ready(more) = pin!(process.watcher.next()).poll(&mut cx) {
+                let Ok(chunk) = more else {
+                    ledger.positions_lost += 1;
+                    break;
+                };
+                for event in chunk.events() {
+                    ledger.said(event);
+                }
             }
         }
         for (tag, reply) in replies {

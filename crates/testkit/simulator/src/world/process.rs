@@ -1,7 +1,9 @@
 //! The process under test: the engine in steps, the writer of its journal, the sessions of its connectors.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use engine::{Next, ReplySink, Stepped, Watcher};
 use journal::Step;
@@ -91,7 +93,8 @@ impl World {
             Err(failure) => return self.could_not_start(&failure),
         };
         let handle = engine.handle();
-        let Ok(watcher) = handle.watch(None) else {
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(watcher)) = pin!(handle.watch(None)).poll(&mut cx) else {
             self.broken
                 .push("a fresh engine has no position to watch from".into());
             return;
