@@ -20,8 +20,6 @@ use throttle::{Contract, ContractOutOfRange};
 use crate::config::effective::{self, Config, Credential, Sync, Transport};
 use crate::server_tls::{self, ServerTlsError};
 
-/// The furthest `send_at`. A scheduled message holds memory from its admission on, so this is not for calendars.
-const SEND_AT_HORIZON_MS: u64 = 7 * 86_400_000;
 /// Submissions that may wait for the shard: a few milliseconds of its work, so that a full ring refuses instead of hiding a delay.
 const INTAKE_SLOTS: usize = 16_384;
 
@@ -115,7 +113,7 @@ impl Plan {
                     max_bytes: config.retention.events_bytes,
                     max_age_ms: config.retention.events_ms,
                 },
-                send_at_horizon_ms: SEND_AT_HORIZON_MS,
+                send_at_horizon_ms: config.limits.send_at_horizon_ms,
                 config_version: short_version(config.version),
                 clock: now,
             },

@@ -127,6 +127,8 @@ pub(crate) struct Limits {
     pub(crate) receipts_awaited: u64,
     /// Receipts that came before their message's answer, 1 to 134,217,727.
     pub(crate) early_receipts: u64,
+    /// The furthest `send_at` from admission, 1 min to 30 days.
+    pub(crate) send_at_horizon_ms: u64,
     /// Idempotency keys remembered, 1 to 134,217,727.
     pub(crate) idempotency_keys: u64,
     /// What becomes of new ones beyond them.

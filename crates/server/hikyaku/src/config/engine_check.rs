@@ -215,6 +215,8 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
     const COUNTS: RangeInclusive<u64> = 1..=COUNT_MAX;
     const STREAMS: RangeInclusive<u64> = 1..=100_000;
     let default = engine::Limits::default();
+    let horizon = table.send_at_horizon_s.as_ref();
+    let send_at_horizon_ms = checker.seconds(horizon, WEEK_S, 60..=30 * 86_400);
     let mut number = |given: &Option<Spanned<u64>>, default, allowed| {
         checker.number(given.as_ref(), default, allowed)
     };
@@ -233,6 +235,7 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
         ),
         receipts_awaited: number(&table.receipts_awaited, default.receipts_awaited, COUNTS),
         early_receipts: number(&table.early_receipts, 262_144, COUNTS),
+        send_at_horizon_ms,
         idempotency_keys: number(&table.idempotency_keys, engine::IDEMPOTENCY_KEYS, COUNTS),
         keys_when_full: match table.idempotency_when_full {
             WhenFullWord::Refuse => engine::KeysWhenFull::Refuse,

@@ -86,6 +86,7 @@ pub(super) struct LimitsTable {
     pub(super) backlog_messages: Option<Spanned<u64>>,
     pub(super) receipts_awaited: Option<Spanned<u64>>,
     pub(super) early_receipts: Option<Spanned<u64>>,
+    pub(super) send_at_horizon_s: Option<Spanned<u64>>,
     pub(super) idempotency_keys: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) idempotency_when_full: WhenFullWord,
