@@ -92,10 +92,7 @@ impl Shard {
             KeyFiles::None => None,
         };
         let known = key_directory.as_ref().map(KeyDirectory::tables);
-        let mut cell = Cell::new(&config.routes, carriers(config, connectors, now)?);
-        for tenant in &config.tenants {
-            cell.set_weight(tenant.id(), tenant.weight);
-        }
+        let mut cell = cell(config, connectors, now)?;
         let mut replay = Replay::new(config, known.unwrap_or_default(), &mut cell, now)?;
         let (recovery, span) = replay_journal(&shared, &mut replay)?;
         let flag = Arc::clone(&shared.flag);
@@ -254,6 +251,18 @@ impl Shard {
             Some(Recovered::Doubtful(event)) => self.decide(at, event, now).map(drop),
         }
     }
+}
+
+fn cell(
+    config: &EngineConfig,
+    connectors: Vec<crate::cell::BoxedConnector>,
+    now: Now,
+) -> Result<Cell, OpenError> {
+    let mut cell = Cell::new(&config.routes, carriers(config, connectors, now)?);
+    for tenant in &config.tenants {
+        cell.set_weight(tenant.id(), tenant.weight);
+    }
+    Ok(cell)
 }
 
 fn open_keys(config: &EngineConfig, now: Now) -> Result<KeyDirectory, OpenError> {
