@@ -70,7 +70,7 @@ impl LogCursor {
                 .look()
                 .map_err(|error| OpenError::io("reading", &file.path, error))?;
             let what = match ahead {
-                Ahead::Frame(frame_bytes) => return Ok(frame_bytes),
+                Ahead::Frame(frame_bytes, _) => return Ok(frame_bytes),
                 Ahead::End => None,
                 Ahead::Bad(what) => Some(what),
             };

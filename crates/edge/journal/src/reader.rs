@@ -23,8 +23,8 @@ pub(crate) enum Sought {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ahead {
     End,
-    /// A whole, valid frame of so many bytes.
-    Frame(usize),
+    /// A whole, valid frame of so many bytes, and where in its batch it stands.
+    Frame(usize, BatchPlace),
     Bad(FrameFault),
 }
 
@@ -80,17 +80,23 @@ impl FrameReader {
             self.fill(frame_bytes)?;
         }
         match frame::split(&self.bytes[self.head..], self.position) {
-            Ok(split) => Ok(Ahead::Frame(split.frame_bytes)),
+            Ok(split) => Ok(Ahead::Frame(split.frame_bytes, split.place)),
             Err(what) => Ok(Ahead::Bad(what)),
         }
     }
 
     /// Takes the frame that [`look`](FrameReader::look) has just found, with the position behind it.
     pub(crate) fn take(&mut self, frame_bytes: usize) -> (Position, FrameRef<'_>) {
+        let end = Position(self.position.0 + frame_bytes as u64);
+        (end, frame::view(self.take_bytes(frame_bytes)))
+    }
+
+    /// The same as it lies in the file, header and payload.
+    pub(crate) fn take_bytes(&mut self, frame_bytes: usize) -> &[u8] {
         let begin = self.head;
         self.head += frame_bytes;
         self.position = Position(self.position.0 + frame_bytes as u64);
-        (self.position, frame::view(&self.bytes[begin..self.head]))
+        &self.bytes[begin..self.head]
     }
 
     /// The first frame of the sought sort that starts at any byte from here on.

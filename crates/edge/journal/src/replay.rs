@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::error::HeaderFault;
 use crate::file::SealedFile;
-use crate::frame::{FrameFault, FrameRef};
+use crate::frame::{BatchPlace, FrameFault, FrameRef};
 use crate::header::HEADER_BYTES_U64;
 use crate::log_reader::read_header;
 use crate::names::{self, FoundFile};
-use crate::reader::{Ahead, FrameReader, Sought, data_bytes};
+use crate::reader::{Ahead, FrameReader, READ_BYTES, Sought, data_bytes};
 use crate::storage::{Access, Storage, StorageFile};
 use crate::{BootId, LogContents, OpenError, Position, ReplayError};
 
@@ -100,6 +100,14 @@ fn is_half_written(what: FrameFault, data_bytes: u64) -> bool {
     }
 }
 
+/// How far a replay has come.
+struct Progress {
+    replayed: Replayed,
+    /// Where the last batch begins in the last file with records, and in which boot that file was made. What lies before it is
+    /// on the disk.
+    last_batch: Option<(Position, WrittenIn)>,
+}
+
 /// How the scan of one file ended.
 enum FileEnd {
     Clean,
@@ -130,21 +138,25 @@ impl Reading {
     pub(crate) fn run<E>(&self, each: &mut Each<'_, E>) -> Result<ReadLog, ReplayError<E>> {
         let found = names::list(&*self.storage, &self.dir)?;
         let begin = found.first().map_or(Position(0), |file| file.start);
-        let mut replayed = Replayed {
-            records: 0,
-            files: 0,
-            begin,
-            end: begin,
-            torn: None,
+        let mut progress = Progress {
+            replayed: Replayed {
+                records: 0,
+                files: 0,
+                begin,
+                end: begin,
+                torn: None,
+            },
+            last_batch: None,
         };
         let mut sealed = VecDeque::new();
         for (index, file) in found.iter().enumerate() {
             let behind = &found[index + 1..];
-            let end = if file.start == replayed.end {
-                self.read_file(file, behind, &mut replayed, each)?
+            let end = if file.start == progress.replayed.end {
+                self.read_file(file, behind, &mut progress, each)?
             } else {
-                self.judge_gap(&found[index..], replayed.end)?
+                self.judge_gap(&found[index..], progress.replayed.end)?
             };
+            let replayed = &mut progress.replayed;
             replayed.files += 1;
             if let FileEnd::Torn { offset, what } = end {
                 let cut_bytes = self.cut(file, offset, behind)?;
@@ -167,15 +179,18 @@ impl Reading {
                 break;
             }
         }
-        // A killed process may have left the last batch in the page cache only: from here on it counts as durable.
+        // The last batch may be in the page cache only: from here on it counts as durable.
         if let Some(last) = sealed.back() {
-            self.seal(last)
+            self.seal(last, progress.last_batch)
                 .map_err(|error| OpenError::io("syncing", &last.path, error))?;
         }
         self.storage
             .sync_directory(&self.dir)
             .map_err(|error| OpenError::io("syncing", &self.dir, error))?;
-        Ok(ReadLog { replayed, sealed })
+        Ok(ReadLog {
+            replayed: progress.replayed,
+            sealed,
+        })
     }
 
     /// The same without anybody to hand the records to.
@@ -191,7 +206,7 @@ impl Reading {
         &self,
         file: &FoundFile,
         behind: &[FoundFile],
-        replayed: &mut Replayed,
+        progress: &mut Progress,
         each: &mut Each<'_, E>,
     ) -> Result<FileEnd, ReplayError<E>> {
         let reading = |error| OpenError::io("reading", &file.path, error);
@@ -208,7 +223,10 @@ impl Reading {
             let what = match reader.look().map_err(reading)? {
                 Ahead::End => return Ok(FileEnd::Clean),
                 Ahead::Bad(what) => what,
-                Ahead::Frame(frame_bytes) => {
+                Ahead::Frame(frame_bytes, place) => {
+                    if place == BatchPlace::Opens || start == file.start {
+                        progress.last_batch = Some((start, written_in));
+                    }
                     let (end, frame) = reader.take(frame_bytes);
                     let record = Record {
                         start,
@@ -220,8 +238,8 @@ impl Reading {
                         position: end,
                         source,
                     })?;
-                    replayed.records += 1;
-                    replayed.end = end;
+                    progress.replayed.records += 1;
+                    progress.replayed.end = end;
                     continue;
                 }
             };
@@ -361,10 +379,18 @@ impl Reading {
     }
 
     /// Gives back the space behind the last frame, and syncs.
-    fn seal(&self, file: &SealedFile) -> io::Result<()> {
+    fn seal(&self, file: &SealedFile, last_batch: Option<(Position, WrittenIn)>) -> io::Result<()> {
         let handle = self.storage.open(&file.path, Access::Write)?;
         if handle.length()? > file.bytes {
             handle.set_length(file.bytes)?;
+        }
+        match (last_batch, self.contents) {
+            (Some((from, WrittenIn::ThisBoot)), LogContents::Journal) => {
+                write_again(&handle, file, from)?;
+            }
+            // What an earlier boot wrote was read from the disk; of the other logs nothing is built on having been synced.
+            (Some((_, WrittenIn::EarlierBoot)) | None, LogContents::Journal)
+            | (_, LogContents::Written | LogContents::Keyed) => {}
         }
         handle.sync_all()
     }
@@ -402,4 +428,33 @@ impl Reading {
         handle.sync_all().map_err(cutting)?;
         Ok(cut_bytes)
     }
+}
+
+/// Writes the records from `from` to the file's end once more, at their places.
+///
+/// The process before this one may have ended because a sync failed. The kernel then holds the pages for clean although they
+/// never reached the disk, and a sync alone would succeed without them. Each record is checked again on the way: such pages may
+/// be dropped at any time, and what is then read is not what was handed out.
+fn write_again(handle: &Arc<dyn StorageFile>, file: &SealedFile, from: Position) -> io::Result<()> {
+    let start = Position(file.end.0 - (file.bytes - HEADER_BYTES_U64));
+    let mut reader = FrameReader::new(Arc::clone(handle), start, from);
+    reader.limit_to(file.end);
+    let mut offset = HEADER_BYTES_U64 + (from.0 - start.0);
+    // At most one frame more than READ_BYTES.
+    let mut chunk = Vec::new();
+    while reader.position() < file.end {
+        match reader.look()? {
+            Ahead::Frame(frame_bytes, _) => chunk.extend_from_slice(reader.take_bytes(frame_bytes)),
+            Ahead::End | Ahead::Bad(_) => {
+                let what = "a record read a moment ago is no longer there: the disk lost what it failed to sync";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        }
+        if chunk.len() >= READ_BYTES || reader.position() == file.end {
+            handle.write_all_at(&chunk, offset)?;
+            offset += chunk.len() as u64;
+            chunk.clear();
+        }
+    }
+    Ok(())
 }

@@ -96,8 +96,9 @@ fn damage_in_this_boot_is_reported() {
 
 #[test]
 fn after_a_power_cut_everything_behind_the_first_hole_goes() {
-    // Hole by hole: a flipped byte, a short file, a missing file, a header that never reached the disk.
-    let holes: [fn(&std::path::Path); 4] = [
+    // Hole by hole: a flipped byte, a short file, a missing file, a header that never reached the disk,
+    // one of which the beginning did (wrong checksum), one of which the end did (wrong magic).
+    let holes: [fn(&std::path::Path); 6] = [
         |file| flip(file, 64 + 1012 + 20),
         |file| truncate(file, 64 + 1012),
         |file| fs::remove_file(file).unwrap(),
@@ -106,8 +107,18 @@ fn after_a_power_cut_everything_behind_the_first_hole_goes() {
             bytes[..64].fill(0);
             fs::write(file, bytes).unwrap();
         },
+        |file| {
+            let mut bytes = fs::read(file).unwrap();
+            bytes[30..].fill(0);
+            fs::write(file, bytes).unwrap();
+        },
+        |file| {
+            let mut bytes = fs::read(file).unwrap();
+            bytes[..30].fill(0);
+            fs::write(file, bytes).unwrap();
+        },
     ];
-    for (hole, kept) in holes.into_iter().zip([5, 5, 4, 4]) {
+    for (hole, kept) in holes.into_iter().zip([5, 5, 4, 4, 4, 4]) {
         let dir = Scratch::new("written-power");
         let mut log = started(&dir);
         write(&mut log, 12);
@@ -145,6 +156,24 @@ fn a_hole_behind_which_this_boot_has_written_is_damage() {
     flip(&file, 64 + 20);
     let error = read_written(dir.written_config()).unwrap_err();
     assert!(matches!(error, ReplayError::Log(OpenError::Gap { .. })));
+}
+
+#[test]
+fn a_torn_header_behind_which_this_boot_has_written_is_damage() {
+    for offset in [0, 30] {
+        let dir = Scratch::new("written-header");
+        let mut log = started(&dir);
+        write(&mut log, 6);
+        drop(log);
+        let torn = files(dir.path())[1].clone();
+        files(dir.path()).iter().for_each(|file| age(file));
+        let mut log = started(&dir);
+        write(&mut log, 1);
+        drop(log);
+        flip(&torn, offset);
+        let error = read_written(dir.written_config()).unwrap_err();
+        assert!(matches!(error, ReplayError::Log(OpenError::Header { file, .. }) if file == torn));
+    }
 }
 
 #[test]

@@ -4,14 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fake_disk::FakeDisk;
+use fake_disk::{FakeDisk, Operation};
 use journal::{
-    Append, Appender, Clock, FileJournal, JournalConfig, JournalState, Placed, Position, Record,
-    Step, SteppedJournal, SyncPolicy, WrittenIn,
+    Append, Appender, Clock, FileJournal, JournalConfig, JournalState, OpenError, Placed, Position,
+    Record, ReplayError, Step, SteppedJournal, SyncPolicy, WrittenIn,
 };
 use message::Now;
 use proptest::prelude::*;
@@ -36,6 +37,8 @@ enum Action {
         bytes: usize,
     },
     CutPower,
+    /// The next sync fails, after which the kernel holds for clean what it did not write.
+    FailSync,
     Close,
     /// From here on the disk has so much space left.
     Fill {
@@ -54,6 +57,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => Just(Action::Kill),
         1 => (0_usize..3000).prop_map(|bytes| Action::KillInWrite { bytes }),
         2 => Just(Action::CutPower),
+        2 => Just(Action::FailSync),
         1 => Just(Action::Close),
         1 => (0_u64..20_000).prop_map(|free_bytes| Action::Fill { free_bytes }),
         1 => Just(Action::Free),
@@ -140,9 +144,17 @@ impl Model {
             ));
             Ok::<(), Infallible>(())
         };
-        let replayed = recovery
-            .replay(keep)
-            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let replayed = match recovery.replay(keep) {
+            Ok(replayed) => replayed,
+            // A sync or a write that was to fail was one of this replay.
+            Err(ReplayError::Log(OpenError::Io { source, .. }))
+                if source.kind() == ErrorKind::Other =>
+            {
+                self.disk.kill();
+                return self.start();
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
         let first = seen
             .first()
             .map_or(replayed.end, |(placed, _, _)| placed.start);
@@ -237,6 +249,7 @@ impl Model {
                     appender.retain_from(self.records[index].placed.end);
                 }
             }
+            Action::FailSync => self.disk.fail_next(Operation::Sync, ErrorKind::Other),
             Action::KillInWrite { bytes } => self.disk.kill_in_next_write(*bytes),
             Action::Kill => {
                 self.disk.kill();

@@ -51,11 +51,6 @@ pub(super) fn faults(carriers: usize, dice: &mut Dice) -> Vec<TimedFault> {
         })
         .collect();
     faults.sort_by_key(|fault| fault.at_ns);
-    // Recovery in the boot of a failed sync believes the page cache, and a later power cut then shows a hole: a defect of the journal that
-    // is known and reported. Taken together again when it is mended.
-    if faults.iter().any(|it| it.fault == Fault::SyncFails) {
-        faults.retain(|it| !matches!(it.fault, Fault::PowerCut { .. }));
-    }
     faults
 }
 
