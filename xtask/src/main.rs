@@ -7,8 +7,11 @@
 //!
 //! `dashboard-picture`: the Grafana dashboard as an SVG, from what a Prometheus has scraped.
 //!
+//! `backlog`: more messages than memory holds, with the binary as it is shipped.
+//!
 //! `simulate`: many runs of the simulator, in virtual time.
 
+mod backlog;
 mod kill_test;
 mod picture;
 mod simulate;
@@ -28,6 +31,12 @@ tasks:
                  --jobs N         rounds at a time (default 2)
                  --summary FILE   where the summary goes (JSON)
                  --debug          the unoptimised build
+  backlog      admit more than memory holds, and measure memory, disk, an otp beside it and a restart
+                 --messages N     bulk messages (default 1,000,000)
+                 --head-messages N  how many of a queue stay in memory (default 32,768)
+                 --contract N     segments a second of the carrier (default 1,000)
+                 --otps N         otp in each measurement (default 2,000)
+                 --json           one JSON object
   simulate     live through many seeded runs in virtual time, and check the promises after each
                  --seeds N        how many (default 200)
                  --from N         the first seed (default 0)
@@ -60,6 +69,7 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        ["backlog", options @ ..] => backlog::run(&workspace_root(), options),
         ["simulate", options @ ..] => simulate::run(&workspace_root(), options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
