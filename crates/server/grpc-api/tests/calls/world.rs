@@ -192,6 +192,8 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
         journal_reserve_bytes: 1 << 20,
         limits: Limits {
             messages: CREDITS,
+            // Nothing goes on in the journal: a full lane must be felt.
+            backlog_messages: 0,
             ..Limits::default()
         },
         carriers,

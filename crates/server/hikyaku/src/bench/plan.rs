@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::stage::Setup;
 
 /// The words of `journal.sync` that this release knows.
-pub(super) const SYNC_MODES: [&str; 1] = ["always"];
+pub(super) const SYNC_MODES: [&str; 3] = ["always", "interval", "none"];
 
 /// What a group of cases shows.
 #[derive(

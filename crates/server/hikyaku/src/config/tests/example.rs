@@ -54,6 +54,8 @@ fn uncommented(shipped: &str) -> (String, usize) {
         "password_file",
         "receiver_sessions",
         "server_name",
+        // Belongs to `sync = "interval"`, and is refused beside the default.
+        "sync_interval_ms",
     ];
     let mut text = String::new();
     let mut switched_on = 0;
