@@ -6,12 +6,11 @@
 mod engine_process;
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use engine_process::caller::{Caller, connect, connect_as, submission, submit, wait_for_state};
 use engine_process::dice::Dice;
-use engine_process::{EngineProcess, PATIENCE, Setting};
+use engine_process::{EngineProcess, PATIENCE, Setting, failing_disk};
 use fakes::smsc::{FakeSmsc, InboundText, SmscConfig, SmscHandle};
 use grpc_api::v1;
 use tonic::{Code, Streaming};
@@ -20,10 +19,6 @@ const PLAIN: &str = "STOP at 5 € {now}";
 /// Messages that the carrier sends before the first is acknowledged.
 const WINDOW: u64 = 10;
 const WIDE: &str = "走る🏃 ありがとう";
-
-/// The largest file the engine may write: 32 KiB. The signal that comes with a larger one is ignored, so that the write fails as on a
-/// full disk.
-const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
 
 fn carrier(change: impl FnOnce(&mut SmscConfig)) -> SmscHandle {
     let mut script = SmscConfig::new(([127, 0, 0, 1], 0).into());
@@ -261,11 +256,7 @@ async fn what_a_full_disk_takes_not_is_not_acknowledged() {
     const MESSAGES: u64 = 400;
     let carrier = carrier(|script| script.receipts.window = WINDOW as u32);
     let setting = setting(&carrier, "");
-    let whole = setting.command("serve");
-    let mut limited = Command::new("sh");
-    limited.args(["-c", SMALL_FILES]).arg(whole.get_program());
-    limited.args(whole.get_args());
-    let mut engine = EngineProcess::start_as(limited);
+    let mut engine = failing_disk::start(&setting);
     for nth in 0..MESSAGES {
         write(&carrier, nth, &format!("text {nth}"));
     }

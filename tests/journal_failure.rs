@@ -4,42 +4,15 @@
 
 mod engine_process;
 
-use std::process::Command;
-
 use engine_process::caller::{connect, look, submission, submit};
-use engine_process::{EngineProcess, Setting};
+use engine_process::{EngineProcess, Setting, failing_disk};
 use grpc_api::v1;
-
-/// The signal that comes with a write beyond the limit of a file's size is ignored, so that the write fails, as on a bad disk.
-const FAIL_LARGE_WRITES: &str = "trap '' XFSZ; exec \"$0\" \"$@\"";
-/// That limit, in bytes: some hundred records.
-const WRITABLE_BYTES: u64 = 32_768;
-
-/// Makes every write of this process beyond the first bytes of a file fail.
-fn limit_files(engine: &EngineProcess) {
-    let pid = i32::try_from(engine.pid()).ok();
-    let limit = rustix::process::Rlimit {
-        current: Some(WRITABLE_BYTES),
-        maximum: Some(WRITABLE_BYTES),
-    };
-    let pid = pid.and_then(rustix::process::Pid::from_raw);
-    rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
-}
 
 #[tokio::test]
 async fn what_was_answered_for_survives_a_disk_that_fails() {
     // Nobody listens there: everything stays in its lane.
     let setting = Setting::new(&[("alpha", "hosts = [\"127.0.0.1:1\"]")]);
-    let whole = setting.command("serve");
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", FAIL_LARGE_WRITES])
-        .arg(whole.get_program());
-    limited.args(whole.get_args());
-    let mut engine = EngineProcess::start_as(limited);
-    engine.wait_until("the engine is ready", || engine.get("/readyz").0 == 200);
-    // Its files have reserved their space by now; the limit is on writing into it.
-    limit_files(&engine);
+    let mut engine = failing_disk::start(&setting);
 
     let mut caller = connect(&engine).await;
     let mut admitted = Vec::new();

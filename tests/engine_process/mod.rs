@@ -12,6 +12,7 @@
 pub(crate) mod caller;
 pub(crate) mod dice;
 pub(crate) mod door;
+pub(crate) mod failing_disk;
 pub(crate) mod load;
 pub(crate) mod prometheus;
 pub(crate) mod scene;

@@ -117,6 +117,20 @@ fn outcome(kind: u8, id: MessageId, attempt: AttemptNo) -> Outcome {
     }
 }
 
+const RECEIPTS_WANTED: [ReceiptWanted; 3] = [
+    ReceiptWanted::Always,
+    ReceiptWanted::OnFailure,
+    ReceiptWanted::Never,
+];
+
+fn matched(by_address: bool) -> Matched {
+    if by_address {
+        Matched::ByAddress
+    } else {
+        Matched::ById
+    }
+}
+
 fn run(rig: &mut Rig, step: Step) {
     let queued: Vec<_> = rig.lanes.keys().copied().collect();
     match step {
@@ -128,11 +142,7 @@ fn run(rig: &mut Rig, step: Step) {
             claim,
         } => {
             let mut submission = submission(CATEGORIES[category]);
-            submission.receipt_wanted = [
-                ReceiptWanted::Always,
-                ReceiptWanted::OnFailure,
-                ReceiptWanted::Never,
-            ][usize::from(wanted)];
+            submission.receipt_wanted = RECEIPTS_WANTED[usize::from(wanted)];
             submission.send_at_ms = (delay_ms > 0).then_some(rig.now.wall_ms + delay_ms);
             let claim = if claim { Claim::Now } else { Claim::Later };
             rig.admit_with(submission, valid_ms, claim);
@@ -158,12 +168,7 @@ fn run(rig: &mut Rig, step: Step) {
             by_address,
         } => {
             if let Some((segment, _)) = pick(&rig.made, which) {
-                let matched = if by_address {
-                    Matched::ByAddress
-                } else {
-                    Matched::ById
-                };
-                rig.receipt(segment, ReceiptState::ALL[state], matched);
+                rig.receipt(segment, ReceiptState::ALL[state], matched(by_address));
             }
         }
         Step::Cancel { which } => {
@@ -174,17 +179,14 @@ fn run(rig: &mut Rig, step: Step) {
             valid_ms,
             delay_ms,
         } => {
+            let send_at_ms = delay_ms.map(|delay_ms| rig.now.wall_ms + delay_ms);
             if let Some(id) = pick(&rig.ids, which) {
-                let send_at_ms = delay_ms.map(|delay_ms| rig.now.wall_ms + delay_ms);
-                let times = (valid_ms, send_at_ms);
-                let event = rig::replacement(id, "another text", times);
-                rig.decide(event);
+                rig.decide(rig::replacement(id, "another text", (valid_ms, send_at_ms)));
             }
         }
         Step::ExpiredInLane { which } => {
-            let expired = pick(&queued, which)
-                .filter(|id| rig.lanes[id].payload.expires_ms <= rig.now.wall_ms);
-            if let Some(id) = expired {
+            let over = |id: &MessageId| rig.lanes[id].payload.expires_ms <= rig.now.wall_ms;
+            if let Some(id) = pick(&queued, which).filter(over) {
                 rig.decide(Event::ExpiredInLane(id));
             }
         }

@@ -140,14 +140,18 @@ impl Shard {
         };
         shard.housekeeping.opened_at = shard.append_opened()?;
         shard.restore(&claimed_before_boot, now)?;
-        for carrier in &mut shard.cell.carriers {
+        shard.open_intake(now);
+        Ok((shard, journal))
+    }
+
+    fn open_intake(&mut self, now: Now) {
+        for carrier in &mut self.cell.carriers {
             carrier.refresh(now);
         }
         // A drain that was asked for during replay stands.
-        if shard.shared.life() == Life::Starting {
-            shard.shared.set_life(Life::Open);
+        if self.shared.life() == Life::Starting {
+            self.shared.set_life(Life::Open);
         }
-        Ok((shard, journal))
     }
 
     fn restore(
