@@ -4,7 +4,7 @@
 //!
 //! | tag | rest of the key | value |
 //! |---|---|---|
-//! | `0` | | [`Meta`](crate::row): format, check of the secret, progress |
+//! | `0` | | `Meta`: format, check of the secret, progress |
 //! | `m` | id (16) | the message's row, protobuf |
 //! | `n` | kind of name (1), number (4) | the name |
 //! | `p` | id (16), start of the first record (8) | starts of the records of one commit: LEB128, each the distance from the one before, from 0 |
