@@ -81,14 +81,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
         command.env("HIKYAKU_KILL_SUMMARY", path);
     }
-    match command.status() {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("cargo could not be run: {error}");
-            ExitCode::from(2)
-        }
-    }
+    crate::outcome(&mut command)
 }
 
 #[cfg(test)]

@@ -18,12 +18,5 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> ExitCode {
         ])
         .args(options)
         .current_dir(root);
-    match command.status() {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("cargo could not be started: {error}");
-            ExitCode::from(2)
-        }
-    }
+    crate::outcome(&mut command)
 }

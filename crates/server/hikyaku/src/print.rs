@@ -76,7 +76,7 @@ impl<W: Write> Printer<W> {
                 writeln!(
                     self.out,
                     "{}  {}  {state:<13}  {}",
-                    clock(at_ms),
+                    crate::when::clock(u64::try_from(at_ms).unwrap_or(0)),
                     event.message_id,
                     notes.join(", ")
                 )
@@ -216,18 +216,6 @@ pub(crate) fn millis(time: Option<&prost_types::Timestamp>) -> i64 {
     time.map_or(0, |time| {
         time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000
     })
-}
-
-/// The time of day, UTC: within one watch the date says nothing.
-fn clock(at_ms: i64) -> String {
-    let in_day = at_ms.rem_euclid(86_400_000);
-    format!(
-        "{:02}:{:02}:{:02}.{:03}Z",
-        in_day / 3_600_000,
-        in_day / 60_000 % 60,
-        in_day / 1_000 % 60,
-        in_day % 1_000
-    )
 }
 
 #[cfg(test)]
