@@ -6,8 +6,9 @@
 //! ```
 //!
 //! In this order: otp alone; the backlog is admitted; the same otp again; `kill -9`; a start, until the first otp is delivered. What an otp
-//! takes is measured by the client, from its submission to its final state, one at a time. The run fails when a target is missed:
-//! [`RSS_BYTES_MAX`] a message that waits, [`RSS_MIB_MAX`] in all, [`OTP_MORE_MAX_MS`] at p99, [`RESTART_MAX_S`] to the first otp.
+//! takes is measured by the client, from its submission to its final state, one at a time, and by the engine as head-of-line time, whose p99 is
+//! as fine as the buckets of its metric. The run fails when a target is missed: [`RSS_BYTES_MAX`] a message that waits, [`RSS_MIB_MAX`] in
+//! all, [`HEAD_OF_LINE_MORE_MAX_MS`] at p99, [`RESTART_MAX_S`] to the first otp.
 
 mod load;
 mod rig;
@@ -25,7 +26,7 @@ use fakes::smsc::{FakeSmsc, SmscConfig};
 use grpc_api::v1;
 use hdrhistogram::Histogram;
 use load::{Follow, Load, Loaded, Until};
-use rig::{grouped, usage};
+use rig::{grouped, usage, waits::Waits};
 use serde::Serialize;
 
 /// The batch of the otp that are measured.
@@ -36,8 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 const RSS_BYTES_MAX: f64 = 48.0;
 /// Resident memory of the engine with the whole backlog.
 const RSS_MIB_MAX: f64 = 1_024.0;
-/// How much more an otp may take at p99 while the backlog waits.
-const OTP_MORE_MAX_MS: f64 = 0.5;
+/// How much longer an otp may stand at the head of its line at p99 while the backlog waits, in milliseconds.
+const HEAD_OF_LINE_MORE_MAX_MS: f64 = 0.5;
 /// From the start of the process to the first otp delivered.
 const RESTART_MAX_S: f64 = 10.0;
 
@@ -75,10 +76,19 @@ struct Figures {
     disk_mib: f64,
     otp_before_ms: Quantiles,
     otp_during_ms: Quantiles,
+    head_of_line_before_ms: HeadOfLine,
+    head_of_line_during_ms: HeadOfLine,
     restart_ready_s: f64,
     restart_first_otp_s: f64,
     rss_after_restart_mib: f64,
     missed: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct HeadOfLine {
+    mean: f64,
+    p50: f64,
+    p99: f64,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -117,12 +127,12 @@ fn run(args: &Args) -> Result<Figures, String> {
     let tables = format!("[limits]\nhead_messages = {}", args.head_messages);
     let setting = Setting::with(&[("alpha", &carrier)], &tables);
     let engine = bound(&setting);
-    let before = probe(&engine, args.otps)?;
+    let (before, first_before) = measured(&engine, args.otps)?;
     let rss_before_mib = usage::rss_mib(engine.pid());
     let filled = fill(&engine, args.messages)?;
     let rss_mib = usage::rss_mib(engine.pid());
     let waiting = engine.metric("hikyaku_backlog_messages");
-    let during = probe(&engine, args.otps)?;
+    let (during, first_during) = measured(&engine, args.otps)?;
     let disk_mib = bytes_in(&setting.data()) / f64::from(1 << 20);
     drop(engine);
     let started = Instant::now();
@@ -139,6 +149,8 @@ fn run(args: &Args) -> Result<Figures, String> {
         disk_mib,
         otp_before_ms: quantiles(&before),
         otp_during_ms: quantiles(&during),
+        head_of_line_before_ms: first_before,
+        head_of_line_during_ms: first_during,
         restart_ready_s,
         restart_first_otp_s: started.elapsed().as_secs_f64(),
         rss_after_restart_mib: usage::rss_mib(engine.pid()),
@@ -179,6 +191,30 @@ fn fill(engine: &EngineProcess, messages: u64) -> Result<Loaded, String> {
             .map_err(|_| "it hangs".to_owned())?
             .map_err(|error| error.to_string())
     })
+}
+
+/// The same otp as the client and as the engine saw them.
+fn measured(engine: &EngineProcess, otps: u64) -> Result<(Histogram<u64>, HeadOfLine), String> {
+    let look = || {
+        Waits::read(
+            &engine.get("/metrics").1,
+            "hikyaku_head_of_line_seconds",
+            "lane=\"otp\"",
+        )
+    };
+    let earlier = look();
+    let times = probe(engine, otps)?;
+    // Samples reach the page with the engine's next tick.
+    engine.wait_until("the waits are on the page", || {
+        look().since(&earlier).count() >= otps as f64
+    });
+    let waits = look().since(&earlier);
+    let first = HeadOfLine {
+        mean: waits.mean_ms(),
+        p50: waits.quantile_ms(0.5),
+        p99: waits.quantile_ms(0.99),
+    };
+    Ok((times, first))
 }
 
 /// Otp one after the other, each to its end: from submission to final state, in nanoseconds.
@@ -244,11 +280,15 @@ fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
 
 impl Figures {
     fn missed(&self) -> Vec<String> {
-        let more_ms = self.otp_during_ms.p99 - self.otp_before_ms.p99;
+        let more_ms = self.head_of_line_during_ms.p99 - self.head_of_line_before_ms.p99;
         let targets = [
             ("bytes a message", self.rss_bytes_per_waiting, RSS_BYTES_MAX),
             ("MiB in all", self.rss_mib, RSS_MIB_MAX),
-            ("ms more for an otp at p99", more_ms, OTP_MORE_MAX_MS),
+            (
+                "ms more at the head of the line at p99",
+                more_ms,
+                HEAD_OF_LINE_MORE_MAX_MS,
+            ),
             (
                 "s from start to first otp",
                 self.restart_first_otp_s,
@@ -271,6 +311,8 @@ fn print(figures: &Figures, json: bool) {
         return;
     }
     let ms = |times: Quantiles| format!("{:.2} / {:.2} / {:.2}", times.p50, times.p99, times.max);
+    let first =
+        |times: HeadOfLine| format!("{:.2} / {:.2} / {:.2}", times.mean, times.p50, times.p99);
     let rows = [
         ("admitted", grouped(figures.messages as f64)),
         ("admitted/s", grouped(figures.admitted_per_second)),
@@ -292,6 +334,14 @@ fn print(figures: &Figures, json: bool) {
             ms(figures.otp_before_ms),
         ),
         ("otp submit→final ms during", ms(figures.otp_during_ms)),
+        (
+            "otp head of line ms before (mean / p50 / p99)",
+            first(figures.head_of_line_before_ms),
+        ),
+        (
+            "otp head of line ms during",
+            first(figures.head_of_line_during_ms),
+        ),
         (
             "restart: ready, first otp delivered, s",
             format!(

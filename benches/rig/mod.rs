@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod usage;
+pub(crate) mod waits;
 
 use hdrhistogram::Histogram;
 

@@ -13,10 +13,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::process;
 
-/// Upper bounds of the buckets of latencies: from a write to a page cache up to a queue that waits for minutes.
-const LATENCY_SECONDS: [f64; 21] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0,
+/// Upper bounds of the buckets of latencies: from a write to a page cache up to a queue that waits for minutes; close together where an
+/// otp's head-of-line time is promised.
+const LATENCY_SECONDS: [f64; 25] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.001_5, 0.002, 0.002_5, 0.003, 0.004, 0.005,
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0,
 ];
 /// Upper bounds of the buckets of counts.
 const COUNTS: [f64; 9] = [
