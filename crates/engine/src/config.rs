@@ -155,6 +155,33 @@ impl EventHistory {
     }
 }
 
+impl EngineConfig {
+    /// An engine on the real disk with every default, and with no carrier, tenant or route: it admits nothing until it has some.
+    #[must_use]
+    pub fn new(dir: PathBuf, clock: fn() -> Now) -> Self {
+        Self {
+            dir,
+            storage: journal::FileStorage::shared(),
+            limits: Limits::default(),
+            carriers: Vec::new(),
+            tenants: Vec::new(),
+            routes: RouteTable::default(),
+            valid_for_ms: VALID_FOR_MS,
+            lanes: message::LANES,
+            lane_weights: LANE_WEIGHTS,
+            otp_lane_ms: OTP_LANE_MS,
+            journal_file_max_bytes: JOURNAL_FILE_MAX_BYTES,
+            journal_sync: journal::SyncPolicy::Always,
+            journal_reserve_bytes: JOURNAL_RESERVE_BYTES,
+            journal_buffer_max_bytes: JOURNAL_BUFFER_MAX_BYTES,
+            events: EventHistory::default(),
+            send_at_horizon_ms: SEND_AT_HORIZON_MS,
+            config_version: 1,
+            clock,
+        }
+    }
+}
+
 impl std::fmt::Debug for EngineConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EngineConfig")
@@ -175,6 +202,9 @@ pub const JOURNAL_FILE_MAX_BYTES: u64 = 64 << 20;
 pub const JOURNAL_RESERVE_BYTES: u64 = 16 << 20;
 /// Size of the journal's buffer unless configured, in bytes. Intake leaves half of it for what is already under way.
 pub const JOURNAL_BUFFER_MAX_BYTES: usize = 16 << 20;
+
+/// The furthest `send_at` unless configured, in milliseconds from admission: a week.
+pub const SEND_AT_HORIZON_MS: u64 = 7 * 86_400_000;
 
 /// Idempotency keys known unless configured: 2.4 GB of disk and 85 MB of memory when all are there.
 pub const IDEMPOTENCY_KEYS: u64 = 50_000_000;

@@ -36,7 +36,7 @@ pub use caller::{Admission, AdmitReply, Caller, Refusal, Violation};
 pub use config::{
     CarrierConfig, ConnectorFactory, EngineConfig, EventHistory, IDEMPOTENCY_KEYS,
     JOURNAL_BUFFER_MAX_BYTES, JOURNAL_FILE_MAX_BYTES, JOURNAL_RESERVE_BYTES, LANE_WEIGHTS, Limits,
-    OTP_LANE_MS, TenantConfig, VALID_FOR_MS,
+    OTP_LANE_MS, SEND_AT_HORIZON_MS, TenantConfig, VALID_FOR_MS,
 };
 pub use events::{
     Encoded, Event, EventChunk, EventKey, PositionLost, ResumePosition, WatchRefused, Watcher,

@@ -52,7 +52,7 @@ async fn a_waiting_message_says_the_new_words_and_never_the_old() {
     let refusal = long.await.expect_err("two segments are not built yet");
     assert_eq!(refusal.reason, Reason::TextTooLong);
     let far = Replacement {
-        send_at_ms: Some(rig::now().wall_ms + 2 * 86_400_000),
+        send_at_ms: Some(rig::now().wall_ms + engine::SEND_AT_HORIZON_MS + 60_000),
         ..replacement("far")
     };
     let refusal = handle.replace((tenant, id), far).await;

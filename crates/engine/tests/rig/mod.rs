@@ -20,11 +20,11 @@ use connector::{
 };
 use engine::{
     AdmitReply, Caller, CarrierConfig, Engine, EngineConfig, Handle, Life, Limits, ReplySink,
-    ReplyTo, TenantConfig, VALID_FOR_MS,
+    ReplyTo, TenantConfig,
 };
 use message::{
-    CallerId, CarrierMessageId, Category, LANES, Now, Outcome, ReceiptState, ReceiptWanted,
-    Submission, TenantId,
+    CallerId, CarrierMessageId, Category, Now, Outcome, ReceiptState, ReceiptWanted, Submission,
+    TenantId,
 };
 
 pub(crate) fn now() -> Now {
@@ -202,9 +202,6 @@ pub(crate) fn config(directory: &Directory, limits: Limits) -> EngineConfig {
     let group: message::Slug = "all".parse().unwrap();
     let tiers = vec![vec![message::CarrierId::of(&carrier)]];
     EngineConfig {
-        dir: directory.0.clone(),
-        storage: engine::FileStorage::shared(),
-        journal_sync: engine::SyncPolicy::Always,
         journal_reserve_bytes: 1 << 20,
         limits,
         carriers: vec![CarrierConfig {
@@ -224,16 +221,7 @@ pub(crate) fn config(directory: &Directory, limits: Limits) -> EngineConfig {
             }],
         )
         .unwrap(),
-        valid_for_ms: VALID_FOR_MS,
-        lanes: LANES,
-        lane_weights: engine::LANE_WEIGHTS,
-        otp_lane_ms: engine::OTP_LANE_MS,
-        journal_file_max_bytes: engine::JOURNAL_FILE_MAX_BYTES,
-        journal_buffer_max_bytes: engine::JOURNAL_BUFFER_MAX_BYTES,
-        events: engine::EventHistory::default(),
-        send_at_horizon_ms: 86_400_000,
-        config_version: 1,
-        clock: now,
+        ..EngineConfig::new(directory.0.clone(), now)
     }
 }
 

@@ -9,16 +9,14 @@ use connector::{
     Connector, ConnectorEvent, ConnectorStatus, Dispatch, Receipt, ReceiptHandle, SessionNo, Slot,
     Verdict,
 };
-use engine::{
-    Caller, CarrierConfig, Engine, EngineConfig, Life, Limits, TenantConfig, VALID_FOR_MS,
-};
+use engine::{Caller, CarrierConfig, Engine, EngineConfig, Life, Limits, TenantConfig};
 use grpc_api::v1::dispatch_client::DispatchClient;
 use grpc_api::{
     CallerDirectory, CallerEntry, InboundAccess, ServeError, ServerOptions, Service, StreamLimits,
     v1,
 };
 use message::{
-    CallerId, CarrierMessageId, InboundMessage, LANES, Now, Outcome, ReceiptState, Slug, TenantId,
+    CallerId, CarrierMessageId, InboundMessage, Now, Outcome, ReceiptState, Slug, TenantId,
 };
 use routing::{Route, RouteGroup, RouteTable};
 use sha2::{Digest as _, Sha256};
@@ -186,9 +184,6 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
     ];
     let routes = [route(SWIFT, "to-swift"), route(STUCK, "to-stuck")];
     EngineConfig {
-        dir,
-        storage: engine::FileStorage::shared(),
-        journal_sync: engine::SyncPolicy::Always,
         journal_reserve_bytes: 1 << 20,
         limits: Limits {
             messages: CREDITS,
@@ -199,16 +194,7 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
         carriers,
         tenants: vec![tenant("acme"), tenant("other")],
         routes: RouteTable::build(groups, routes).unwrap(),
-        valid_for_ms: VALID_FOR_MS,
-        lanes: LANES,
-        lane_weights: engine::LANE_WEIGHTS,
-        otp_lane_ms: engine::OTP_LANE_MS,
-        journal_file_max_bytes: engine::JOURNAL_FILE_MAX_BYTES,
-        journal_buffer_max_bytes: engine::JOURNAL_BUFFER_MAX_BYTES,
-        events: engine::EventHistory::default(),
-        send_at_horizon_ms: 86_400_000,
-        config_version: 1,
-        clock,
+        ..EngineConfig::new(dir, clock)
     }
 }
 

@@ -216,7 +216,11 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
     const STREAMS: RangeInclusive<u64> = 1..=100_000;
     let default = engine::Limits::default();
     let horizon = table.send_at_horizon_s.as_ref();
-    let send_at_horizon_ms = checker.seconds(horizon, WEEK_S, 60..=30 * 86_400);
+    let send_at_horizon_ms = checker.seconds(
+        horizon,
+        engine::SEND_AT_HORIZON_MS / 1_000,
+        60..=30 * 86_400,
+    );
     let mut number = |given: &Option<Spanned<u64>>, default, allowed| {
         checker.number(given.as_ref(), default, allowed)
     };

@@ -7,7 +7,7 @@ use connector::Connector;
 use engine::{
     CarrierConfig, EngineConfig, Limits, PartitionLimits, Policy, RetryPolicy, TenantConfig,
 };
-use message::{CarrierId, LANES, Slug};
+use message::{CarrierId, Slug};
 use partition::OnUncertain;
 use routing::{Prefix, Route, RouteGroup, RouteTable};
 use smpp_client::{BindMode, Credentials, ReconnectConfig};
@@ -110,7 +110,6 @@ impl Plan {
     /// The engine's configuration: the same for every process of the run.
     pub(crate) fn engine(&self, storage: std::sync::Arc<dyn journal::Storage>) -> EngineConfig {
         EngineConfig {
-            dir: "/data".into(),
             storage,
             limits: Limits {
                 messages: self.credits,
@@ -133,17 +132,10 @@ impl Plan {
             tenants: TENANTS.into_iter().map(tenant).collect(),
             routes: self.routes(),
             valid_for_ms: [20_000, 40_000, 60_000, 60_000],
-            lanes: LANES,
-            lane_weights: engine::LANE_WEIGHTS,
-            otp_lane_ms: engine::OTP_LANE_MS,
             journal_file_max_bytes: self.journal_file_max_bytes,
-            events: engine::EventHistory::default(),
             journal_buffer_max_bytes: (2 << 20) + 2,
-            journal_sync: engine::SyncPolicy::Always,
             journal_reserve_bytes: 64 << 10,
-            send_at_horizon_ms: 86_400_000,
-            config_version: 1,
-            clock: clock::now,
+            ..EngineConfig::new("/data".into(), clock::now)
         }
     }
 
