@@ -60,7 +60,7 @@ pub use reply::{ReplySink, ReplyTo};
 pub use shard::{EngineFailure, OpenError, ShardFailure};
 pub use shared::{Life, LimitError};
 pub use stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
-pub use stepped::{Held, Next, Stepped};
+pub use stepped::{Held, Known, Next, Stepped};
 
 /// A running engine: the owner of its thread. Dropping it leaves the thread running; see [`Engine::stop`].
 #[derive(Debug)]

@@ -16,8 +16,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use connector::Connector;
-use journal::SteppedJournal;
-use message::Now;
+use journal::{Append as _, Position, SteppedJournal};
+use message::{MessageId, Now};
+use partition::MessageView;
 
 use crate::config::EngineConfig;
 use crate::events::EventDrive;
@@ -67,6 +68,17 @@ pub struct Held {
     pub withdrawn: usize,
     /// Attempts in doubt.
     pub uncertain: usize,
+}
+
+/// What the partitions hold of a message: for whoever compares them with a fold of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It is live, or lately finished.
+    Whole(Box<MessageView>),
+    /// It is live, and a row only.
+    Cold,
+    /// Nothing.
+    Nothing,
 }
 
 impl Held {
@@ -187,6 +199,24 @@ impl Stepped {
             credit_bytes: credits.bytes,
             ..shard.held()
         }
+    }
+
+    /// What its partitions hold of a message at this instant, durable or not.
+    #[must_use]
+    pub fn known(&self, id: MessageId) -> Known {
+        self.shard.known(id)
+    }
+
+    /// How far the records may be relied on.
+    #[must_use]
+    pub fn durable(&self) -> Position {
+        self.journal.appender().durable()
+    }
+
+    /// How far there are records.
+    #[must_use]
+    pub fn appended(&self) -> Position {
+        self.journal.appender().appended()
     }
 
     /// Writes and syncs everything appended, and lets go of the data directory.

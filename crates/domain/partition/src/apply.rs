@@ -293,6 +293,10 @@ impl Partition {
             entry.sequence += 2;
             entry.fold.add(segment.segment, state);
             entry.changed_ms = record.at_ms;
+            if entry.taken.is_empty() {
+                // Where the attempt under way went is in no record that replay is sure to see.
+                entry.carrier = Some(CarrierId(record.carrier));
+            }
             if entry.fold.verdict(entry.payload.segments).is_some() {
                 // The Final record that this receipt calls for is the event; watchers need not hear the same twice.
                 return Ok(None);

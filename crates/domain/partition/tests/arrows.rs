@@ -324,6 +324,23 @@ fn a_receipt_by_address_ends_the_doubt_with_the_message_only() {
 }
 
 #[test]
+fn a_receipt_says_which_carrier_it_was_also_where_the_written_record_is_gone() {
+    const WRITTEN: u8 = 18;
+    let (mut rig, id) = resent();
+    rig.send(id, AWAITS);
+    rig.receipt(segment(id, 1), ReceiptState::Delivered, Matched::ByAddress);
+    assert_eq!(rig.view(id).carrier, Some(RESENDS));
+    let journal: Vec<_> = rig
+        .log
+        .iter()
+        .filter(|it| it.0 != WRITTEN)
+        .cloned()
+        .collect();
+    assert_eq!(rig::replay(&journal).find(id), Some(rig.view(id)));
+    rig.check();
+}
+
+#[test]
 fn the_policy_that_fails_gives_up_but_a_late_answer_is_kept() {
     let mut rig = Rig::new();
     let id = rig.admit(Category::Otp);

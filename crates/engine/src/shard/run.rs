@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::Now;
+use message::{MessageId, Now};
 use queue::Sleep;
 
 use super::{DECISION_ROOM_BYTES, Helpers, OpenError, Shard, ShardFailure};
@@ -14,7 +14,7 @@ use crate::history::HistoryThread;
 use crate::keys::KeyFiles;
 use crate::reader::ReadBy;
 use crate::shared::{Life, Shared};
-use crate::stepped::Held;
+use crate::stepped::{Held, Known};
 
 /// The longest sleep: gauges, deadlines and retention want a turn now and then.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
@@ -173,6 +173,18 @@ impl Shard {
             withdrawn: self.cell.withdrawn(),
             uncertain: self.evidence.uncertain(),
             ..Held::default()
+        }
+    }
+
+    /// What its partitions hold of a message.
+    pub(crate) fn known(&self, id: MessageId) -> Known {
+        let Some(partition) = self.partitions.get(usize::from(id.partition())) else {
+            return Known::Nothing;
+        };
+        match partition.find(id) {
+            Some(view) => Known::Whole(Box::new(view)),
+            None if partition.cold_position(id).is_some() => Known::Cold,
+            None => Known::Nothing,
         }
     }
 

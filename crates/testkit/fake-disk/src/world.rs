@@ -43,7 +43,9 @@ struct FileState {
 
 impl FileState {
     fn space_bytes(&self) -> u64 {
-        self.reserved_bytes.max(self.seen.written_bytes())
+        // Reserved space is whole sectors: a write inside them needs no more.
+        let reserved_bytes = self.reserved_bytes.next_multiple_of(SECTOR_BYTES);
+        reserved_bytes.max(self.seen.written_bytes())
     }
 }
 

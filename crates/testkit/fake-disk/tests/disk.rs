@@ -153,6 +153,16 @@ fn a_full_disk_refuses_what_was_not_reserved() {
 }
 
 #[test]
+fn what_was_reserved_can_be_written_to_its_last_byte() {
+    let (disk, storage) = started(1);
+    let file = storage.create(Path::new("d/a")).unwrap();
+    // Not a whole number of sectors.
+    file.allocate(4_160).unwrap();
+    disk.set_capacity(Some(disk.used_bytes()));
+    file.write_all_at(&[1; 4_160], 0).unwrap();
+}
+
+#[test]
 fn a_process_killed_while_it_writes_leaves_the_first_part() {
     let (disk, storage) = started(1);
     let path = Path::new("d/a");

@@ -132,6 +132,12 @@ impl Ledger {
         self.of(id).view = view;
     }
 
+    /// The lane that a message was sent in.
+    pub(crate) fn lane_of(&self, id: MessageId) -> Option<Lane> {
+        let mut sent = self.dispatched.iter();
+        sent.find(|sent| sent.message == id).map(|sent| sent.lane)
+    }
+
     /// Everything seen of a message, a line each.
     pub(crate) fn trace(&self, id: MessageId) -> String {
         let mut text = String::new();

@@ -13,6 +13,7 @@
 //!
 //! Limits: a run has at most a few hundred messages and a few virtual minutes, so that thousands of runs fit into minutes.
 
+mod book;
 mod carrier;
 mod checks;
 mod clock;
@@ -28,7 +29,7 @@ mod world;
 
 pub use mutant::Mutant;
 
-use world::World;
+use world::{At, World};
 
 /// What a run was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,8 +70,10 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Report, Broken> {
     if rests {
         let held = world.held();
         world.ask_all();
+        world.audit(At::Running);
         checks::all(&world, &mut findings);
         checks::after_rest(&world, held, &mut findings);
+        findings.append(&mut world.broken);
         if findings.is_empty() {
             let before = checks::states(&world);
             world.restart();

@@ -74,6 +74,21 @@ pub(super) fn unwritten_was_not_received(world: &World, findings: &mut Vec<Strin
     }
 }
 
+/// The attempts of each message that carriers took more than one of, in order.
+pub(super) fn attempts_taken(world: &World) -> BTreeMap<MessageId, Vec<AttemptNo>> {
+    let mut taken: BTreeMap<MessageId, Vec<AttemptNo>> = BTreeMap::new();
+    for carrier in &world.carriers {
+        for received in &carrier.received {
+            if received.verdict == Verdict::Taken {
+                let attempts = taken.entry(received.message).or_default();
+                attempts.push(received.attempt);
+                attempts.sort_unstable();
+            }
+        }
+    }
+    taken
+}
+
 /// How often each message was taken by a carrier.
 pub(crate) fn taken(world: &World) -> BTreeMap<MessageId, u32> {
     let mut taken = BTreeMap::new();

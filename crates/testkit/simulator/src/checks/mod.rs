@@ -3,6 +3,7 @@
 mod copies;
 pub(crate) use copies::taken;
 mod ends;
+pub(crate) mod journal;
 mod pace;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub(crate) fn all(world: &World, findings: &mut Vec<String>) {
     copies::received_once_an_attempt(world, findings);
     copies::copies_are_flagged(world, findings);
     copies::unwritten_was_not_received(world, findings);
+    journal::copies_follow_doubts(world, findings);
+    journal::records_are_in_order(world, findings);
     pace::contract_is_kept(world, findings);
     pace::otp_goes_first(world, findings);
     pace::contract_is_used(world, findings);
@@ -40,6 +43,7 @@ pub(crate) fn after_rest(world: &World, held: Option<Held>, findings: &mut Vec<S
         )),
     }
     unfinished(world, findings);
+    journal::all_are_final(world, findings);
 }
 
 /// Answered messages that have no final state.

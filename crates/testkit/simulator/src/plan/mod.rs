@@ -7,12 +7,13 @@ use connector::Connector;
 use engine::{
     CarrierConfig, EngineConfig, Limits, PartitionLimits, Policy, RetryPolicy, TenantConfig,
 };
-use message::{CarrierId, Slug};
-use partition::OnUncertain;
+use message::{CarrierId, Lane, Slug};
+pub(crate) use partition::OnUncertain;
 use routing::{Prefix, Route, RouteGroup, RouteTable};
 use smpp_client::{BindMode, Credentials, ReconnectConfig};
 use throttle::Contract;
 
+use crate::book::Book;
 use crate::carrier::script::CarrierScript;
 use crate::clock;
 use crate::dice::Dice;
@@ -120,12 +121,7 @@ impl Plan {
                 intake_slots: 1_024,
                 events: 100_000,
                 partitions: self.partitions,
-                partition: PartitionLimits {
-                    early_receipt_ms: 10_000,
-                    early_receipts: self.early_receipts,
-                    policy: self.policy,
-                    ..PartitionLimits::default()
-                },
+                partition: self.partition_limits(),
                 ..Limits::default()
             },
             carriers: self.carriers.iter().map(engine_carrier).collect(),
@@ -136,6 +132,25 @@ impl Plan {
             journal_buffer_max_bytes: (2 << 20) + 2,
             journal_reserve_bytes: 64 << 10,
             ..EngineConfig::new("/data".into(), clock::now)
+        }
+    }
+
+    /// What the policy says about an attempt in doubt.
+    pub(crate) const fn on_uncertain(&self, lane: Lane) -> OnUncertain {
+        self.policy.on_uncertain(lane)
+    }
+
+    /// The journal's fold, with nothing in it yet.
+    pub(crate) fn book(&self) -> Book {
+        Book::new(self.partitions, self.partition_limits())
+    }
+
+    fn partition_limits(&self) -> PartitionLimits {
+        PartitionLimits {
+            early_receipt_ms: 10_000,
+            early_receipts: self.early_receipts,
+            policy: self.policy,
+            ..PartitionLimits::default()
         }
     }
 

@@ -4,6 +4,7 @@
 //! inside [`process`]; what clients do is in [`clients`], what goes wrong in [`trouble`].
 
 mod agenda;
+mod audit;
 mod clients;
 mod process;
 mod story;
@@ -13,6 +14,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use journal::Position;
+
+use crate::book::Book;
 use crate::carrier::Carrier;
 use crate::clock::{Clocks, MS, SECOND};
 use crate::dice::Dice;
@@ -22,6 +26,7 @@ use crate::mutant::Mutant;
 use crate::net::{End, Link, Stirs};
 use crate::plan::{Plan, Profile};
 use agenda::{Agenda, What};
+pub(crate) use audit::At;
 use clients::Clients;
 use process::Process;
 
@@ -48,6 +53,13 @@ pub(crate) struct World {
     pub(crate) ledger: Rc<RefCell<Ledger>>,
     pub(crate) carriers: Vec<Carrier>,
     pub(crate) disk: Disk,
+    /// The journal, as it was last read from the disk.
+    pub(crate) book: Book,
+    pub(crate) powers_cut: u32,
+    pub(crate) killed_in_write: bool,
+    /// How far the journal was durable when the last process ended.
+    was_durable: Position,
+    disk_is_full: bool,
     /// What must not have happened, found on the way.
     pub(crate) broken: Vec<String>,
     pub(crate) events: u64,
@@ -62,10 +74,6 @@ pub(crate) struct World {
     links_made: u32,
     /// Planted faults of the disk that no failure has followed yet.
     disk_faults: u32,
-    /// Until when the disk is full.
-    disk_full_until_ns: u64,
-    /// The last process that lived with a full disk: it may fail.
-    full_in_generation: u32,
     settling: bool,
     mutant: Option<Mutant>,
 }
@@ -104,6 +112,11 @@ impl World {
             carrier_armed_ns: vec![u64::MAX; carriers.len()],
             carriers,
             disk: Disk::new(dice.fork(), mutant),
+            book: plan.book(),
+            powers_cut: 0,
+            killed_in_write: false,
+            was_durable: Position(0),
+            disk_is_full: false,
             broken: Vec::new(),
             events: 0,
             process: None,
@@ -115,8 +128,6 @@ impl World {
             generation: 0,
             links_made: 0,
             disk_faults: 0,
-            disk_full_until_ns: 0,
-            full_in_generation: 0,
             settling: false,
             mutant,
             plan,
@@ -235,7 +246,7 @@ impl World {
             What::Follow(wish) => self.follow(wish),
             What::Fault(at) => self.strike(self.plan.faults[at].fault),
             What::StopOverdue { generation } => self.stop_overdue(generation),
-            What::DiskHeals => self.disk.make_room(),
+            What::DiskHeals => self.disk_heals(),
         }
     }
 

@@ -10,6 +10,8 @@ use journal::Step;
 use smpp_client::{Ambient, Cause, SessionStep, SteppedSessions};
 
 use super::agenda::What;
+use super::audit::At;
+use super::trouble::How;
 use super::{Joined, World};
 use crate::clock::{self, MS, US};
 use crate::net::{Link, SimWire};
@@ -79,9 +81,6 @@ impl World {
             return;
         }
         self.generation += 1;
-        if self.clocks.true_ns() <= self.disk_full_until_ns {
-            self.full_in_generation = self.generation;
-        }
         self.clocks.process_starts();
         let generation = self.generation;
         let mut sessions = Vec::new();
@@ -130,6 +129,7 @@ impl World {
         });
         self.agenda
             .push(self.clocks.true_ns(), What::Turn { generation, nap: 0 });
+        self.audit(At::Opened);
         self.look_after_restart();
     }
 
@@ -157,7 +157,7 @@ impl World {
 
     fn could_not_start(&mut self, failure: &engine::EngineFailure) {
         let now_ns = self.clocks.true_ns();
-        self.judge_failure("did not open", failure);
+        self.judge_failure(How::DidNotOpen, failure);
         self.disk.kill_process();
         self.agenda.push(now_ns + 700 * MS, What::Start);
     }

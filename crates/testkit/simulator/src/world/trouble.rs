@@ -4,6 +4,7 @@ use engine::EngineFailure;
 
 use super::World;
 use super::agenda::What;
+use super::audit::At;
 use crate::clock::{MS, SECOND};
 use crate::net::Cut;
 use crate::plan::Fault;
@@ -13,6 +14,24 @@ const RESTART_AFTER_NS: u64 = 500 * MS;
 /// What a process that is asked to end may take to do so before it is killed.
 const STOP_WITHIN_NS: u64 = 8 * SECOND;
 
+/// How an engine did not do what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    DidNotOpen,
+    Failed,
+    DidNotClose,
+}
+
+impl How {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::DidNotOpen => "did not open",
+            Self::Failed => "failed",
+            Self::DidNotClose => "did not close",
+        }
+    }
+}
+
 impl World {
     pub(super) fn strike(&mut self, fault: Fault) {
         let now_ns = self.clocks.true_ns();
@@ -20,6 +39,7 @@ impl World {
             Fault::Kill { down_ns } => self.kill(down_ns),
             Fault::KillInWrite { bytes } => {
                 self.disk_faults += 1;
+                self.killed_in_write = true;
                 self.disk.kill_in_next_write(bytes);
             }
             Fault::PowerCut { down_ns } => self.cut_power(down_ns),
@@ -39,8 +59,9 @@ impl World {
                 self.disk.fail_next_write();
             }
             Fault::DiskFull { for_ns } => {
-                self.disk_is_full(for_ns);
                 self.disk.fill();
+                self.disk_is_full = true;
+                self.agenda.push(now_ns + for_ns, What::DiskHeals);
             }
             Fault::WallStep { by_ms } => self.clocks.step_wall(by_ms),
             Fault::CutLink { carrier, cut } => {
@@ -59,24 +80,23 @@ impl World {
         }
     }
 
-    /// An engine that fails without a fault of the disk broke a promise.
-    pub(super) fn judge_failure(&mut self, how: &str, failure: &EngineFailure) {
+    pub(super) fn disk_heals(&mut self) {
+        self.disk.make_room();
+        self.disk_is_full = false;
+    }
+
+    /// An engine that fails without a fault of the disk broke a promise. On a full disk it goes on if it runs, but neither opens nor closes.
+    pub(super) fn judge_failure(&mut self, how: How, failure: &EngineFailure) {
         let now_ns = self.clocks.true_ns();
         if self.disk_faults > 0 {
             self.disk_faults -= 1;
-        } else if self.full_in_generation != self.generation {
+        } else if !self.disk_is_full || how == How::Failed {
             let seconds = now_ns as f64 / SECOND as f64;
-            self.broken
-                .push(format!("at {seconds:.6} s the engine {how}: {failure}"));
+            self.broken.push(format!(
+                "at {seconds:.6} s the engine {}: {failure}",
+                how.text()
+            ));
         }
-    }
-
-    fn disk_is_full(&mut self, for_ns: u64) {
-        let heals_ns = self.clocks.true_ns() + for_ns;
-        self.disk_full_until_ns = self.disk_full_until_ns.max(heals_ns);
-        // A process may notice only after the disk has room again, if it was stopped meanwhile.
-        self.full_in_generation = self.generation;
-        self.agenda.push(heals_ns, What::DiskHeals);
     }
 
     /// `kill -9`: what the kernel has it keeps.
@@ -85,6 +105,7 @@ impl World {
             return;
         }
         self.disk.kill_process();
+        self.audit(At::Ended);
         self.lose_process(down_ns);
     }
 
@@ -96,7 +117,10 @@ impl World {
                 joined.link.cut(Cut::Silent);
             }
         }
+        self.note_durable();
         self.disk.cut_power();
+        self.book.reopen();
+        self.powers_cut += 1;
         self.lose_process(down_ns);
         self.clocks.advance_to(now_ns);
         self.clocks.boot();
@@ -148,12 +172,15 @@ impl World {
         // What the end still had to say is heard: the watcher lives as long as the process.
         self.process = Some(process);
         self.poll_answers();
-        if let Some(process) = self.process.take()
-            && let Err(failure) = process.engine.close()
-        {
-            self.judge_failure("did not close", &failure);
+        if let Some(process) = self.process.take() {
+            let known = self.all_known(&process);
+            let closed = process.engine.close();
+            self.disk.kill_process();
+            match closed {
+                Ok(()) => self.audit_closed(&known),
+                Err(failure) => self.judge_failure(How::DidNotClose, &failure),
+            }
         }
-        self.disk.kill_process();
         self.clients_lose_process();
         self.agenda
             .push(self.clocks.true_ns() + down_ns, What::Start);
@@ -161,15 +188,16 @@ impl World {
 
     /// The engine failed: the process ends with an error and is started again.
     pub(super) fn failed(&mut self, failure: &EngineFailure) {
-        self.judge_failure("failed", failure);
+        self.judge_failure(How::Failed, failure);
         self.poll_answers();
         self.disk.kill_process();
+        self.audit(At::Ended);
         self.lose_process(RESTART_AFTER_NS);
     }
 
     /// Nothing goes wrong any more: the world comes to rest.
     pub(super) fn calm_down(&mut self) {
-        self.disk.make_room();
+        self.disk_heals();
         for carrier in &mut self.carriers {
             carrier.calm_down();
         }
