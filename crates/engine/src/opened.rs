@@ -4,33 +4,47 @@ use prost::Message as _;
 
 use crate::config::EngineConfig;
 
-/// The engine's own record: who wrote what follows.
-pub(crate) const OPENED_KIND: u8 = 1;
+/// The kind of the engine's own record: who wrote what follows.
+pub const OPENED_KIND: u8 = 1;
 const _: () = assert!(OPENED_KIND < partition::record::KIND_MIN);
 
 /// Who opened the journal, and what the numbers in the records that follow stand for.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Opened {
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Opened {
+    /// How many partitions the data directory has.
     #[prost(uint32, tag = "1")]
-    pub(crate) partitions: u32,
+    pub partitions: u32,
+    /// What the numbers stand for.
     #[prost(message, repeated, tag = "2")]
-    names: Vec<Name>,
+    pub names: Vec<OpenedName>,
     /// The identity of the data directory: positions of another one are told apart by it.
     #[prost(fixed64, tag = "3")]
-    pub(crate) data_id: u64,
+    pub data_id: u64,
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-struct Name {
+/// What a number in records stands for.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OpenedName {
+    /// What it is a number of: `carrier`, `tenant` or `group`.
     #[prost(string, tag = "1")]
-    kind: String,
+    pub kind: String,
+    /// The number.
     #[prost(fixed32, tag = "2")]
-    number: u32,
+    pub number: u32,
+    /// The name in the configuration.
     #[prost(string, tag = "3")]
-    slug: String,
+    pub slug: String,
 }
 
 impl Opened {
+    /// The record of a payload of [`OPENED_KIND`].
+    ///
+    /// # Errors
+    /// What the decoder says, when it is not one.
+    pub fn of_payload(payload: &[u8]) -> Result<Self, String> {
+        Self::decode(payload).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
         self.encode_raw(out);
     }
@@ -46,7 +60,7 @@ pub(crate) fn opened_names(payload: &[u8]) -> Vec<(String, u32, String)> {
 }
 
 pub(crate) fn opened_record(config: &EngineConfig, data_id: u64) -> Opened {
-    let name = |kind: &str, number: u32, slug: &str| Name {
+    let name = |kind: &str, number: u32, slug: &str| OpenedName {
         kind: kind.into(),
         number,
         slug: slug.into(),

@@ -16,7 +16,8 @@
 //! [`RecordFetcher`] asks for. [`Append::append`] and replay hand out both.
 //!
 //! **Readers.** While a writer is at work, any number of [`LogReader`]s may read what is durable: a [`LogCursor`] goes
-//! through the records in order and follows the writer, a [`RecordFetcher`] reads single ones.
+//! through the records in order and follows the writer, a [`RecordFetcher`] reads single ones. A [`LogAudit`] needs not even
+//! that: it goes through every file as far as it is whole and says what is wrong with it.
 //!
 //! **Format.** `docs/journal-format.md`; byte tables of a file's header and of a frame stand in their modules.
 //!
@@ -48,6 +49,7 @@
 //! nothing is retried, because a kernel that failed a sync may have dropped the pages, and the next sync would succeed
 //! without them.
 
+mod audit;
 mod boot;
 mod buffer;
 mod cursor;
@@ -69,6 +71,7 @@ pub mod storage;
 mod writer;
 mod written;
 
+pub use audit::{FileAudit, FileFinding, FileOrigin, LogAudit};
 pub use boot::BootId;
 pub use cursor::LogCursor;
 pub use error::{

@@ -101,15 +101,31 @@ fn is_half_written(what: FrameFault, data_bytes: u64) -> bool {
 }
 
 /// How far a replay has come.
-struct Progress {
-    replayed: Replayed,
+pub(crate) struct Progress {
+    pub(crate) replayed: Replayed,
     /// Where the last batch begins in the last file with records, and in which boot that file was made. What lies before it is
     /// on the disk.
     last_batch: Option<(Position, WrittenIn)>,
 }
 
+impl Progress {
+    /// Nothing read yet of a log that begins here.
+    pub(crate) fn at(begin: Position) -> Progress {
+        Progress {
+            replayed: Replayed {
+                records: 0,
+                files: 0,
+                begin,
+                end: begin,
+                torn: None,
+            },
+            last_batch: None,
+        }
+    }
+}
+
 /// How the scan of one file ended.
-enum FileEnd {
+pub(crate) enum FileEnd {
     Clean,
     Torn {
         offset: u64,
@@ -138,16 +154,7 @@ impl Reading {
     pub(crate) fn run<E>(&self, each: &mut Each<'_, E>) -> Result<ReadLog, ReplayError<E>> {
         let found = names::list(&*self.storage, &self.dir)?;
         let begin = found.first().map_or(Position(0), |file| file.start);
-        let mut progress = Progress {
-            replayed: Replayed {
-                records: 0,
-                files: 0,
-                begin,
-                end: begin,
-                torn: None,
-            },
-            last_batch: None,
-        };
+        let mut progress = Progress::at(begin);
         let mut sealed = VecDeque::new();
         for (index, file) in found.iter().enumerate() {
             let behind = &found[index + 1..];
@@ -202,7 +209,7 @@ impl Reading {
         }
     }
 
-    fn read_file<E>(
+    pub(crate) fn read_file<E>(
         &self,
         file: &FoundFile,
         behind: &[FoundFile],
@@ -334,7 +341,11 @@ impl Reading {
     }
 
     /// The first of `files` does not start where the file before it ended.
-    fn judge_gap(&self, files: &[FoundFile], expected: Position) -> Result<FileEnd, OpenError> {
+    pub(crate) fn judge_gap(
+        &self,
+        files: &[FoundFile],
+        expected: Position,
+    ) -> Result<FileEnd, OpenError> {
         if self.lost_to_power(files)? {
             return Ok(FileEnd::Torn {
                 offset: 0,
@@ -395,7 +406,7 @@ impl Reading {
         handle.sync_all()
     }
 
-    fn open(&self, file: &FoundFile) -> Result<Arc<dyn StorageFile>, OpenError> {
+    pub(crate) fn open(&self, file: &FoundFile) -> Result<Arc<dyn StorageFile>, OpenError> {
         self.storage
             .open(&file.path, Access::Read)
             .map_err(|error| OpenError::io("reading", &file.path, error))

@@ -120,6 +120,33 @@ impl<S: ReadAt> KeyFile<S> {
         read.map_err(|damage| self.note(damage))
     }
 
+    /// Reads every block: its checksum, the order of its rows over all blocks, and that index and filter know them.
+    ///
+    /// # Errors
+    /// The first [`Damage`] met.
+    pub fn check(&self) -> Result<(), Damage> {
+        let mut rows = Vec::new();
+        let mut before = None;
+        let mut count = 0;
+        for number in 0..self.blocks() {
+            self.rows_of(number, &mut rows)?;
+            for row in &rows {
+                let known = self.may_hold(row.key) && self.tail.block_of(row.key) == Some(number);
+                if before.is_some_and(|key| key >= row.key) || !known {
+                    return Err(self.note(Damage::Block { number }));
+                }
+                before = Some(row.key);
+            }
+            count += rows.len() as u64;
+        }
+        if count == self.rows() {
+            return Ok(());
+        }
+        Err(self.note(Damage::Block {
+            number: self.blocks().saturating_sub(1),
+        }))
+    }
+
     fn read_block(&self, number: u32, into: &mut [u8; BLOCK_BYTES]) -> Result<(), Damage> {
         let offset = BLOCK_BYTES_U64 * (1 + u64::from(number));
         self.source.fill_at(into, offset).map_err(unread)

@@ -53,6 +53,7 @@
 //! [`PARTS_MAX`] parts. A merge streams, holds one block of each part and the new filter, and syncs every [`SYNC_EVERY_BYTES`], so
 //! that another file's sync never waits for more.
 
+mod audit;
 mod directory;
 mod error;
 mod file;
@@ -62,6 +63,7 @@ mod merge;
 mod tables;
 mod write;
 
+pub use audit::{KeyFileAudit, KeyFileOutline, audit};
 pub use directory::{KeyBatch, KeyDirectory, Opened};
 pub use error::{Damage, KeyTableError};
 pub use file::{KeyFile, ReadAt};

@@ -158,6 +158,12 @@ impl Event {
         })
     }
 
+    /// The event of a record in the event log; none when it is not one that this release writes.
+    #[must_use]
+    pub fn of_log(key: EventKey, version: u8, payload: &[u8]) -> Option<Self> {
+        codec::decode(key, version, payload)
+    }
+
     /// The event in the encoding of the contract, which the engine does not know: made by `encode` for the first who asks, shared by all
     /// who ask later.
     pub fn encoded(&self, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {

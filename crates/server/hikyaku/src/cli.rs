@@ -11,6 +11,7 @@ use crate::check::{self, CheckArgs};
 use crate::client::run_command;
 use crate::demo::{self, DemoArgs};
 use crate::explain::{self, ExplainArgs};
+use crate::journal_files::{self, JournalArgs};
 use crate::list::{self, ListArgs};
 use crate::reference::{self, ReferenceArgs};
 use crate::replace::{self, ReplaceArgs};
@@ -28,6 +29,7 @@ Examples:
   hikyaku bench --quick                          what does it do on this machine?
   hikyaku send --to +819012345678 --sender Me --text 'Your code is 123456' --wait
   hikyaku explain ID                             what became of it, and why
+  hikyaku journal verify --dir data              is everything on the disk whole?
 
 Each command has its own examples: hikyaku COMMAND --help";
 
@@ -49,6 +51,7 @@ enum Command {
     Watch(WatchArgs),
     Explain(ExplainArgs),
     List(ListArgs),
+    Journal(JournalArgs),
     Sim(SimArgs),
     Bench(BenchArgs),
     #[command(hide = true)]
@@ -66,6 +69,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Watch(args) => run_command(watch::run(args)),
         Command::Explain(args) => run_command(explain::run(args)),
         Command::List(args) => run_command(list::run(args)),
+        Command::Journal(args) => journal_files::run(&args),
         Command::Sim(args) => verdict(sim::run(args)),
         Command::Bench(args) => bench::run(&args),
         Command::Reference(args) => reference::run(&args),
@@ -98,12 +102,17 @@ mod tests {
     fn the_command_line_is_sound_and_every_shown_command_has_examples() {
         let line = Line::command();
         line.clone().debug_assert();
-        for command in line
+        check_help(&line);
+    }
+
+    fn check_help(of: &clap::Command) {
+        for command in of
             .get_subcommands()
             .filter(|command| !command.is_hide_set())
         {
             let help = command.clone().render_long_help().to_string();
             assert!(help.contains("Examples:"), "{}", command.get_name());
+            check_help(command);
         }
     }
 }

@@ -10,6 +10,7 @@ mod dashboard;
 mod demo;
 mod explain;
 mod folder;
+mod journal_files;
 mod list;
 mod logging;
 mod plan;

@@ -42,7 +42,10 @@ pub use recover::{Cut, KeyedRecovery};
 
 use std::path::PathBuf;
 
+use mark::{Before, MARK_KIND, RECORD_KIND};
+
 use crate::Position;
+use crate::frame::FrameRef;
 
 /// Names a record: the place in the journal it came from, and its number among those that came from there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,5 +114,56 @@ impl KeyedConfig {
             max_bytes: 4 << 30,
             max_age_ms: 86_400_000,
         }
+    }
+}
+
+/// What one frame of a keyed log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// How far the log is complete.
+    Mark(EntryMark),
+    /// A record.
+    Record {
+        /// Its key.
+        key: Key,
+        /// What was appended.
+        payload: &'a [u8],
+    },
+}
+
+/// What a mark says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryMark {
+    /// Every record up to here lies before the mark, or was let go of.
+    pub through: Key,
+    /// Records up to the mark are missing: nobody can read on over it.
+    pub is_gap: bool,
+    /// The log's own position up to which it is known to be synced.
+    pub synced: Position,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub made_ms: u64,
+    /// The words of whoever writes the log.
+    pub note: [u64; 2],
+}
+
+/// The entry in a frame; none when it is not one that a release of ours writes.
+#[must_use]
+pub fn entry(frame: FrameRef<'_>) -> Option<Entry<'_>> {
+    match frame.kind {
+        MARK_KIND => {
+            let mark = mark::Mark::decode(frame.payload)?;
+            Some(Entry::Mark(EntryMark {
+                through: mark.through,
+                is_gap: mark.before == Before::Gap,
+                synced: mark.synced,
+                made_ms: mark.made_ms,
+                note: mark.note,
+            }))
+        }
+        RECORD_KIND => {
+            let (key, payload) = mark::split_key(frame.payload)?;
+            Some(Entry::Record { key, payload })
+        }
+        _ => None,
     }
 }
