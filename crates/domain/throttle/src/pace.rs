@@ -2,30 +2,42 @@
 //!
 //! ```text
 //!                on_throttled (written since the last freeze began)
-//!        ┌──────────────────────────────────────────────────────┐
-//!        ▼                                                      │
-//!   ┌─────────┐ freeze over ┌────────────┐ speed nominal ┌──────┴──┐
-//!   │ Frozen  ├────────────►│ Recovering ├──────────────►│ Nominal │
-//!   │ speed 0 │◄────────────┤ +5 % a     │               │         │
-//!   └─────────┘ on_throttled│ clean s    │               └─────────┘
-//!                           └────────────┘
+//!        ┌─────────────────────────────────────────────────────────┐
+//!        ▼                                                         │
+//!   ┌─────────┐ freeze over ┌────────────┐ speed nominal ┌─────────┴──┐
+//!   │ Frozen  ├────────────►│ Recovering ├──────────────►│  Nominal   │
+//!   │ speed 0 │◄────────────┤            │               │            │
+//!   └─────────┘ on_throttled└────────────┘               └────────────┘
+//!
+//!   speed while recovering, by clean seconds:
+//!                                                   .' nominal
+//!                                                 .'
+//!     ceiling ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄._________________.'
+//!                     .'
+//!     low  ._       .'          [`HOLD_S`] s, then it probes
 //! ```
 //!
-//! A freeze lasts 1 s plus up to a quarter of jitter; a throttle within [`PERSIST_NS`] of its end means the carrier
-//! still complains, and doubles the next freeze up to 60 s. Each freeze multiplies the speed by 0.6, not below 5 % of
-//! nominal, so that the way back is never longer than 19 s.
+//! A carrier that takes less than its contract says complains again and again at the same speed. That speed is remembered, and the way back
+//! is a cubic (as RFC 9438 has it for TCP): quickly to just below it, flat there, and only then, slowly first, beyond it. A carrier
+//! that complained for a moment only is at full pace again 70 s later at most.
+//!
+//! A freeze lasts 1 s plus up to a quarter of jitter; a throttle within [`PERSIST_NS`] of its end means the carrier still complains, and
+//! doubles the next freeze up to 60 s. How far the speed falls says [`Way::down_from`]; never below 5 % of nominal.
 
 /// First freeze, nanoseconds.
 const FIRST_FREEZE_NS: u64 = 1_000_000_000;
 /// Longest freeze before jitter, nanoseconds.
 const MAX_FREEZE_NS: u64 = 60_000_000_000;
-/// A throttle this soon after a freeze doubles the next one. Shorter than the way back from 0.6, so that a
+/// A throttle this soon after a freeze doubles the next one. Shorter than the flat part of the way back, so that a
 /// contract configured too high saws around what the carrier really takes instead of freezing for ever longer.
 const PERSIST_NS: u64 = 5_000_000_000;
 /// One clean second.
 const CLEAN_NS: u64 = 1_000_000_000;
-const SLOW_DOWN_PERCENT: u32 = 60;
-const RECOVER_PPM: u32 = 50_000;
+/// Clean seconds from the end of a freeze until the ceiling is reached.
+const HOLD_S: u64 = 15;
+/// Clean seconds beyond those after which the speed is [`PROBE_PPM`] above the ceiling.
+const PROBE_S: u64 = 20;
+const PROBE_PPM: u64 = 50_000;
 const MIN_SPEED_PPM: u32 = 50_000;
 
 /// A fraction of full pace, in millionths, 0 to 1,000,000.
@@ -72,6 +84,8 @@ pub enum Reaction {
 pub struct Pace {
     /// Speed once not frozen.
     speed: Speed,
+    /// The way back to nominal; means nothing at nominal speed.
+    way: Way,
     /// The present or last freeze; `None` before the first.
     freeze: Option<Freeze>,
     /// When the next clean second is complete.
@@ -87,6 +101,64 @@ struct Freeze {
     base_ns: u64,
 }
 
+/// The way back from a freeze.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    /// Where it begins, millionths of nominal.
+    low_ppm: u32,
+    /// Just below what the carrier last complained about.
+    ceiling_ppm: u32,
+}
+
+/// What a complaint says about the ceiling that was remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Complaint {
+    /// It was reached, or there was none.
+    AtCeiling,
+    /// The carrier takes less than that now.
+    BelowCeiling,
+    /// Right after a freeze: it takes much less, nobody knows how much.
+    Persisting,
+}
+
+impl Way {
+    const LEVEL: Self = Self {
+        low_ppm: Speed::NOMINAL.0,
+        ceiling_ppm: Speed::NOMINAL.0,
+    };
+
+    /// Where to begin, and where the ceiling is, after a complaint at `speed`.
+    fn down_from(speed: Speed, complaint: Complaint) -> Self {
+        let (low_percent, ceiling_percent) = match complaint {
+            Complaint::AtCeiling => (85, 98),
+            Complaint::BelowCeiling => (75, 93),
+            Complaint::Persisting => (60, 80),
+        };
+        let share = |percent: u32| (speed.0 / 100 * percent).max(MIN_SPEED_PPM);
+        Self {
+            low_ppm: share(low_percent),
+            ceiling_ppm: share(ceiling_percent),
+        }
+    }
+
+    /// The speed after so many clean seconds.
+    fn speed_after(self, clean_s: u64) -> Speed {
+        let ceiling_ppm = u64::from(self.ceiling_ppm);
+        let ppm = match clean_s.checked_sub(HOLD_S) {
+            None => {
+                let below_ppm = ceiling_ppm - u64::from(self.low_ppm);
+                ceiling_ppm - below_ppm * (HOLD_S - clean_s).pow(3) / HOLD_S.pow(3)
+            }
+            Some(probing_s) => {
+                // Far beyond nominal after 1,000 s already.
+                let gained_ppm = PROBE_PPM * probing_s.min(1_000).pow(3) / PROBE_S.pow(3);
+                ceiling_ppm + gained_ppm
+            }
+        };
+        Speed::from_ppm(u32::try_from(ppm).unwrap_or(u32::MAX))
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self::new()
@@ -99,6 +171,7 @@ impl Pace {
     pub const fn new() -> Self {
         Self {
             speed: Speed::NOMINAL,
+            way: Way::LEVEL,
             freeze: None,
             next_step_ns: 0,
             freezes: 0,
@@ -112,14 +185,17 @@ impl Pace {
     /// nothing.
     pub fn on_throttled(&mut self, now_ns: u64, written_ns: u64, jitter: u32) -> Reaction {
         self.tick(now_ns);
-        let base_ns = match self.freeze {
+        let (base_ns, complaint) = match self.freeze {
             Some(last) if written_ns <= last.began_ns || now_ns < last.until_ns => {
                 return Reaction::AlreadyKnown;
             }
             Some(last) if now_ns - last.until_ns < PERSIST_NS => {
-                (last.base_ns * 2).min(MAX_FREEZE_NS)
+                ((last.base_ns * 2).min(MAX_FREEZE_NS), Complaint::Persisting)
             }
-            Some(_) | None => FIRST_FREEZE_NS,
+            Some(_) if self.speed.0 < self.way.ceiling_ppm => {
+                (FIRST_FREEZE_NS, Complaint::BelowCeiling)
+            }
+            Some(_) | None => (FIRST_FREEZE_NS, Complaint::AtCeiling),
         };
         // At most 15 × 10⁹ × 2³² / 2³²: the product needs 66 bits, so the quarter is cut to milliseconds first.
         let jitter_ns = base_ns / 4_000_000 * u64::from(jitter) / u64::from(u32::MAX) * 1_000_000;
@@ -129,7 +205,8 @@ impl Pace {
             until_ns,
             base_ns,
         });
-        self.speed = Speed((self.speed.0 / 100 * SLOW_DOWN_PERCENT).max(MIN_SPEED_PPM));
+        self.way = Way::down_from(self.speed, complaint);
+        self.speed = self.way.speed_after(0);
         self.next_step_ns = until_ns.saturating_add(CLEAN_NS);
         self.freezes = self.freezes.saturating_add(1);
         Reaction::Frozen { until_ns }
@@ -140,13 +217,10 @@ impl Pace {
         if self.speed == Speed::NOMINAL || now_ns < self.next_step_ns {
             return;
         }
-        let steps = (now_ns - self.next_step_ns) / CLEAN_NS + 1;
-        self.next_step_ns = self
-            .next_step_ns
-            .saturating_add(steps.saturating_mul(CLEAN_NS));
-        let gained = steps.saturating_mul(u64::from(RECOVER_PPM));
-        let gained = u32::try_from(gained).unwrap_or(u32::MAX);
-        self.speed = Speed::from_ppm(self.speed.0.saturating_add(gained));
+        let thawed_ns = self.freeze.map_or(0, |freeze| freeze.until_ns);
+        let clean_s = now_ns.saturating_sub(thawed_ns) / CLEAN_NS;
+        self.next_step_ns = thawed_ns.saturating_add((clean_s + 1).saturating_mul(CLEAN_NS));
+        self.speed = self.way.speed_after(clean_s);
     }
 
     /// The speed at `now_ns`: zero while frozen, else what the last [`tick`](Pace::tick) left.
@@ -201,15 +275,48 @@ mod tests {
         assert_eq!(thaw, 11 * S);
         assert_eq!(pace.speed(thaw - 1), Speed::ZERO);
         assert_eq!(pace.next_change_ns(10 * S), Some(thaw));
-        assert_eq!(pace.speed(thaw), Speed::from_ppm(600_000));
+        assert_eq!(pace.speed(thaw), Speed::from_ppm(850_000));
         pace.tick(thaw + S - 1);
-        assert_eq!(pace.speed(thaw + S - 1).ppm(), 600_000);
+        assert_eq!(pace.speed(thaw + S - 1).ppm(), 850_000);
         pace.tick(thaw + S);
-        assert_eq!(pace.speed(thaw + S).ppm(), 650_000);
+        let after_one_second = pace.speed(thaw + S).ppm();
+        assert!((860_000..880_000).contains(&after_one_second));
         assert_eq!(pace.next_change_ns(thaw + S), Some(thaw + 2 * S));
-        pace.tick(thaw + 8 * S);
-        assert_eq!(pace.speed(thaw + 8 * S), Speed::NOMINAL);
-        assert_eq!(pace.next_change_ns(thaw + 8 * S), None);
+        pace.tick(thaw + HOLD_S * S);
+        assert_eq!(pace.speed(thaw + HOLD_S * S).ppm(), 980_000);
+        pace.tick(thaw + 30 * S);
+        assert_eq!(pace.speed(thaw + 30 * S), Speed::NOMINAL);
+        assert_eq!(pace.next_change_ns(thaw + 30 * S), None);
+    }
+
+    #[test]
+    fn speed_never_falls_on_the_way_back_and_arrives() {
+        for ppm in (50_000..=1_000_000).step_by(25_000) {
+            for complaint in [
+                Complaint::AtCeiling,
+                Complaint::BelowCeiling,
+                Complaint::Persisting,
+            ] {
+                let way = Way::down_from(Speed::from_ppm(ppm), complaint);
+                let speeds: Vec<_> = (0..=70).map(|clean_s| way.speed_after(clean_s)).collect();
+                assert!(speeds.is_sorted(), "{way:?}");
+                assert_eq!(speeds[0].ppm(), way.low_ppm);
+                assert_eq!(speeds[15].ppm(), way.ceiling_ppm);
+                assert_eq!(speeds[70], Speed::NOMINAL, "{way:?}");
+                assert_eq!(way.speed_after(u64::MAX), Speed::NOMINAL);
+            }
+        }
+    }
+
+    #[test]
+    fn a_complaint_below_the_ceiling_lowers_it() {
+        let mut pace = Pace::new();
+        let thaw = until(pace.on_throttled(10 * S, 9 * S, 0));
+        let earlier = pace.way;
+        let again = thaw + 8 * S;
+        let _ = pace.on_throttled(again, again, 0);
+        assert!(pace.way.ceiling_ppm < earlier.ceiling_ppm / 100 * 95);
+        assert_eq!(pace.frozen_until(again), Some(again + S), "not persisting");
     }
 
     #[test]
@@ -226,7 +333,7 @@ mod tests {
             Reaction::AlreadyKnown
         );
         assert_eq!(pace.freezes(), 1);
-        assert_eq!(pace.speed(thaw + 5).ppm(), 600_000);
+        assert_eq!(pace.speed(thaw + 5).ppm(), 850_000);
     }
 
     #[test]
