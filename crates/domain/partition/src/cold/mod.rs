@@ -11,6 +11,7 @@
 //! Whoever decides or applies something about a cold message must warm it first ([`Partition::cold_position`] says whether); to an event, a
 //! cold message is unknown. Limits: see [`table`].
 
+mod column;
 mod glance;
 mod table;
 
