@@ -51,7 +51,7 @@ pub use inbound::InboundWatcher;
 pub use journal::{FileStorage, Storage, SyncPolicy};
 pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};
 pub use metrics::{Description, Kind, METRICS};
-pub use opened::{OPENED_KIND, Opened, OpenedName};
+pub use opened::{OPENED_KIND, Opened, OpenedName, OpenedPolicy};
 pub use partition::Limits as PartitionLimits;
 pub use partition::{
     CancelVerdict, InboundView, MessageView, OnUncertain, Policy, ReplaceVerdict, Replacement,

@@ -112,6 +112,15 @@ pub struct Name {
     pub slug: String,
 }
 
+/// What whoever opened the journal noted of itself: in force for the records behind it, up to the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Where the note begins in the journal.
+    pub start: u64,
+    /// The note, as its writer encoded it.
+    pub note: Vec<u8>,
+}
+
 /// A part of the journal, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portion {
@@ -119,6 +128,8 @@ pub struct Portion {
     pub facts: Vec<Fact>,
     /// The names it gives; what was kept of a number before gives way.
     pub names: Vec<Name>,
+    /// The notes of openings in it.
+    pub openings: Vec<Opening>,
     /// How far the index reaches with it.
     pub progress: Progress,
 }

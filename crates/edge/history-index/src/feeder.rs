@@ -55,6 +55,9 @@ impl Feeder {
         for name in &portion.names {
             batch.insert(rows, keys::name(name.kind, name.number), name.slug.as_str());
         }
+        for opening in &portion.openings {
+            batch.insert(rows, keys::opening(opening.start), opening.note.as_slice());
+        }
         let meta = Meta::new(self.index.secret_check, portion.progress);
         batch.insert(rows, keys::META, meta.encode_to_vec());
         batch.commit()?;
@@ -149,8 +152,22 @@ impl Feeder {
             batch.remove(rows, key);
             expired.messages += 1;
         }
+        self.remove_openings(&mut batch, before)?;
         batch.commit()?;
         Ok(expired)
+    }
+
+    /// The last note before the oldest record is in force for that record, and stays.
+    fn remove_openings(&self, batch: &mut OwnedWriteBatch, before: u64) -> Result<(), IndexError> {
+        let rows = &self.index.rows;
+        let mut dispensable = rows
+            .range(keys::opening(0)..=keys::opening(before))
+            .rev()
+            .skip(1);
+        dispensable.try_for_each(|guard| {
+            batch.remove(rows, guard.key()?);
+            Ok(())
+        })
     }
 
     fn remove_message(&self, batch: &mut OwnedWriteBatch, id: MessageId) -> Result<(), IndexError> {

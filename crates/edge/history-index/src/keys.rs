@@ -7,6 +7,7 @@
 //! | `0` | | `Meta`: format, check of the secret, progress |
 //! | `m` | id (16) | the message's row, protobuf |
 //! | `n` | kind of name (1), number (4) | the name |
+//! | `o` | start of the record (8) | the note of whoever opened the journal there |
 //! | `p` | id (16), start of the first record (8) | starts of the records of one commit: LEB128, each the distance from the one before, from 0 |
 //! | `r` | recipient hash (16), id (16) | |
 //! | `s` | tenant (4), state (1), id (16) | |
@@ -22,6 +23,7 @@ use crate::{NameKind, RecipientHash};
 pub(crate) const META: [u8; 1] = *b"0";
 const MESSAGE: u8 = b'm';
 const NAME: u8 = b'n';
+const OPENING: u8 = b'o';
 const POSITIONS: u8 = b'p';
 const RECIPIENT: u8 = b'r';
 const STATE: u8 = b's';
@@ -41,6 +43,10 @@ pub(crate) fn message(id: MessageId) -> Vec<u8> {
 
 pub(crate) fn name(kind: NameKind, number: u32) -> Vec<u8> {
     joined(&[&[NAME, kind.octet()], &number.to_be_bytes()])
+}
+
+pub(crate) fn opening(start: u64) -> Vec<u8> {
+    joined(&[&[OPENING], &start.to_be_bytes()])
 }
 
 pub(crate) fn positions(id: MessageId, first: u64) -> Vec<u8> {

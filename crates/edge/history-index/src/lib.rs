@@ -31,7 +31,7 @@ mod row;
 mod store;
 
 pub use error::IndexError;
-pub use fact::{Admission, Change, Fact, Moved, Name, NameKind, Portion, Progress};
+pub use fact::{Admission, Change, Fact, Moved, Name, NameKind, Opening, Portion, Progress};
 pub use feeder::{Expired, Feeder};
 pub use list::{EXAMINED_MAX, ListQuery, PAGE_MAX, Page};
 pub use recipient::{RecipientHash, RecipientSecret, SecretError};

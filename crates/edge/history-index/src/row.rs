@@ -9,7 +9,7 @@ use crate::fact::{Admission, Change, Fact, Moved, Progress};
 use crate::{IndexError, RecipientHash};
 
 /// The layout of keys and rows. An index of another layout is rebuilt.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What the index knows of itself.
 #[derive(Clone, PartialEq, prost::Message)]

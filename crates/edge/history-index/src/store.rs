@@ -231,6 +231,18 @@ impl HistoryIndex {
         Ok(name.map(|octets| String::from_utf8_lossy(&octets).into_owned()))
     }
 
+    /// The note that is in force for a record that begins at `start`; `None` when it was made before the index knows.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn opening_before(&self, start: u64) -> Result<Option<Vec<u8>>, IndexError> {
+        let range = keys::opening(0)..=keys::opening(start);
+        match self.rows.range(range).next_back() {
+            Some(guard) => Ok(Some(guard.value()?.to_vec())),
+            None => Ok(None),
+        }
+    }
+
     /// Bytes on the disk.
     ///
     /// # Errors

@@ -11,10 +11,13 @@ use message::{
 use partition::{MessageView, Record};
 
 use super::awaited::Awaited;
+use super::policies::PolicyBook;
 use super::record::{HistoryRecord, message_of};
 use super::rules::{Rule, rules};
 use super::slot::OpenIndex;
+use super::written::{self, Writes};
 use super::{HistoryError, Indexed, LogSource, RECORDS_MAX, SCAN_MAX_BYTES};
+use crate::opened::OPENED_KIND;
 use crate::shared::Shared;
 
 /// What was submitted, without its text. `Debug` masks the number.
@@ -73,9 +76,9 @@ pub struct Explanation {
     pub awaited_until_ms: u64,
     /// What was submitted; `None` when the record of its admission is gone.
     pub submitted: Option<Submitted>,
-    /// Its records, in journal order.
+    /// Its records, in journal order; those of the written log stand before what followed from them.
     pub records: Vec<HistoryRecord>,
-    /// The rules that they show.
+    /// The rules that they show, with the figures of the policies that were in force.
     pub rules: Vec<Rule>,
     /// The names of the carriers in them.
     pub carriers: HashMap<CarrierId, String>,
@@ -96,6 +99,12 @@ pub struct Missing {
     pub unread_bytes: u64,
     /// Whether there are more records than are shown.
     pub more: bool,
+    /// Attempts whose writes the written log has let go of; their outcomes name the session.
+    pub writes_forgotten: usize,
+    /// Written log that was not read, in bytes.
+    pub writes_unread_bytes: u64,
+    /// Records whose policies nobody knows any more: what opened the journal for them is gone.
+    pub policies_unknown: usize,
 }
 
 /// Reads a message's history. Blocks. `now` is what the engine holds of it, and when something must happen to it next.
@@ -113,6 +122,7 @@ pub(crate) fn explain(
         id,
         records: BTreeMap::new(),
         missing: Missing::default(),
+        policies: PolicyBook::new(&shared.config, source.begins.0),
     };
     let indexed = match &open {
         Some(open) => found.fetch_indexed(source, open)?,
@@ -136,7 +146,13 @@ pub(crate) fn explain(
         shared,
         open: open.as_ref(),
     };
-    Ok(found.tell(&names, (now, summary), indexed))
+    if let Some(open) = &open {
+        let known = found.records.range(..indexed.position);
+        let known = known.map(|(position, _)| *position);
+        found.policies.look_up(open, known).map_err(unreadable)?;
+    }
+    let writes = written::read(source, id, found.times_ms(now.is_some()))?;
+    Ok(found.tell(&names, (now, summary), (indexed, writes)))
 }
 
 fn admission(record: &Record) -> Option<&partition::record::Admitted> {
@@ -164,9 +180,32 @@ struct Found {
     id: MessageId,
     records: BTreeMap<u64, Record>,
     missing: Missing,
+    policies: PolicyBook,
+}
+
+/// The half of an id that differs most, as records carry it: most that are about others are told by that, without decoding.
+pub(super) fn id_word(id: MessageId) -> [u8; 8] {
+    let mut word = [0; 8];
+    word.copy_from_slice(&id.to_bytes()[8..]);
+    // Halves are little-endian words in records.
+    word.reverse();
+    word
 }
 
 impl Found {
+    /// When segments may have been written, in milliseconds since the epoch: from the admission to the last record, or on and on.
+    fn times_ms(&self, held: bool) -> (u64, u64) {
+        let admitted = self.records.values().find_map(admission);
+        let from_ms = admitted.map_or(0, |admitted| admitted.admitted_ms);
+        let shown = self.records.iter();
+        let shown = shown.filter_map(|(position, record)| HistoryRecord::of(*position, record));
+        let last_ms = shown.map(|record| record.at_ms).max();
+        match last_ms {
+            Some(last_ms) if !held => (from_ms, last_ms),
+            Some(_) | None => (from_ms, u64::MAX),
+        }
+    }
+
     /// Fetches what the index knows of; returns how far it reaches at least.
     fn fetch_indexed(
         &mut self,
@@ -210,17 +249,16 @@ impl Found {
             begin = newest.unwrap_or(until).max(from);
             self.missing.unread_bytes = begin.0 - from.0;
         }
-        let wanted = self.id.to_bytes();
-        let mut low = [0; 8];
-        low.copy_from_slice(&wanted[8..]);
-        // Records carry the id's halves as little-endian words: most that are about others are told by that, without decoding.
-        low.reverse();
+        let word = id_word(self.id);
         let mut cursor = source.reader.cursor(begin);
         while self.records.len() <= RECORDS_MAX {
             let at = cursor.position();
             match cursor.next(until) {
                 Ok(Some(record)) => {
-                    if record.frame.payload.windows(8).any(|word| word == low) {
+                    let frame = record.frame;
+                    if frame.kind == OPENED_KIND {
+                        self.policies.note(record.start.0, frame.payload);
+                    } else if frame.payload.windows(8).any(|octets| octets == word) {
                         self.take(record);
                     }
                 }
@@ -236,18 +274,29 @@ impl Found {
 
     /// Puts what was found, what the engine holds and what the index says together.
     fn tell(
-        self,
+        mut self,
         names: &Names<'_>,
         (now, summary): (Option<(MessageView, u64)>, Option<MessageSummary>),
-        indexed: Indexed,
+        (indexed, writes): (Indexed, Writes),
     ) -> Explanation {
         let submitted = self.records.values().find_map(admission);
         let submitted = submitted.and_then(|admitted| names.submitted(admitted));
-        let records: Vec<_> = self
+        let mut records: Vec<_> = self
             .records
             .iter()
             .filter_map(|(position, record)| HistoryRecord::of(*position, record))
             .collect();
+        let rules = rules(submitted.as_ref(), &records, &self.policies);
+        let unknown = records
+            .iter()
+            .filter(|record| self.policies.at(record.position).is_none());
+        self.missing.policies_unknown = unknown.count();
+        self.missing.writes_unread_bytes = writes.unread_bytes;
+        let forgotten = writes.merge_into(&mut records);
+        self.missing.writes_forgotten = match self.missing.writes_unread_bytes {
+            0 => forgotten,
+            _ => 0,
+        };
         let (now, due_ms) = now.map_or((None, 0), |(view, due_ms)| (Some(view), due_ms));
         let present = now
             .as_ref()
@@ -266,7 +315,7 @@ impl Found {
                 (None, _) => None,
             },
             awaited_until_ms: due_ms,
-            rules: rules(submitted.as_ref(), &records),
+            rules,
             carriers: of_records
                 .chain(of_view)
                 .map(|id| (id, names.carrier(id)))

@@ -15,7 +15,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use history_index::{
-    Feeder, Found, IndexConfig, IndexError, Name, NameKind, Portion, Progress, RecipientSecret,
+    Feeder, Found, IndexConfig, IndexError, Name, NameKind, Opening, Portion, Progress,
+    RecipientSecret,
 };
 use journal::{LogCursor, Position, ReadError};
 use message::stable_hash;
@@ -276,6 +277,7 @@ impl Open {
         }
         self.portion.facts.clear();
         self.portion.names.clear();
+        self.portion.openings.clear();
         match read {
             Ok(true) => return Ok(Step::More),
             Ok(false) => {}
@@ -302,6 +304,10 @@ impl Open {
             (progress.position, progress.last_start) = (end, start);
             if frame.kind == OPENED_KIND {
                 self.portion.names.extend(names(frame.payload));
+                self.portion.openings.push(Opening {
+                    start,
+                    note: frame.payload.to_vec(),
+                });
                 continue;
             }
             // A record of a newer release is no reason to stop: the engine itself refuses to start on one.

@@ -8,13 +8,13 @@
 //!
 //! The journal is the history. The index says where in it the records of a message lie, and lists messages by recipient, state and time.
 //! It follows the journal as far as that is durable, a few seconds behind; what it has not reached yet [`Handle::explain`] reads from the
-//! journal itself. It can be deleted: the next start makes it again from the journal that is held.
+//! journal itself. Writes to sockets are in the written log instead, for minutes ([`written`]). The index can be deleted: the next start makes it again from the journal that is held.
 //!
 //! Nothing here can hold up the shard or stop the engine: the feeder reads files, the queries read files and the index, and an index that
 //! fails is closed, said so loudly, and opened or built again.
 //!
 //! Limits: [`HistoryLimits`]; a portion of 8,192 records in memory; an explanation of [`RECORDS_MAX`] records that
-//! reads at most [`SCAN_MAX_BYTES`] of journal beyond the index; pages of [`history_index::PAGE_MAX`] messages.
+//! reads at most [`SCAN_MAX_BYTES`] of journal beyond the index and 64 MiB of written log; pages of [`history_index::PAGE_MAX`] messages.
 //!
 //! [`Handle::explain`]: crate::Handle::explain
 
@@ -24,10 +24,12 @@ mod facts;
 mod feed;
 mod figures;
 mod list;
+mod policies;
 mod record;
 mod rules;
 mod slot;
 mod thread;
+mod written;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +45,7 @@ pub(crate) use explain::explain;
 pub use explain::{Explanation, Missing, Submitted};
 pub(crate) use list::list;
 pub use list::{HistoryPage, HistoryQuery};
+pub(crate) use policies::Policies;
 pub use record::{HistoryRecord, RecordKind};
 pub use rules::{NOT_RECORDED, Rule, RuleKind};
 pub(crate) use slot::IndexSlot;
@@ -117,11 +120,20 @@ pub struct Indexed {
 pub(crate) struct LogSource {
     pub(crate) reader: LogReader,
     pub(crate) appender: Appender,
+    /// Where this process began to write.
+    begins: Position,
+    written_reader: LogReader,
+    written: Arc<AtomicU64>,
 }
 
 impl LogSource {
     pub(crate) fn durable(&self) -> Position {
         self.appender.durable()
+    }
+
+    /// Behind the last record that is in the written log.
+    fn written(&self) -> Position {
+        Position(self.written.load(Ordering::Acquire))
     }
 }
 
@@ -149,17 +161,26 @@ impl History {
         }
     }
 
-    /// The journal is open.
+    /// The journal and the written log are open. Returns where the cell tells how far it has written.
     pub(crate) fn attach(
         &self,
         config: &EngineConfig,
         appender: Appender,
-    ) -> Result<(), journal::OpenError> {
-        let storage = Arc::clone(&config.storage);
-        let reader = LogReader::open(storage, config.dir.join("journal"), LogContents::Journal)?;
+        written: Position,
+    ) -> Result<Arc<AtomicU64>, journal::OpenError> {
+        let open = |dir, contents| {
+            LogReader::open(Arc::clone(&config.storage), config.dir.join(dir), contents)
+        };
+        let written = Arc::new(AtomicU64::new(written.0));
         // Set once: an engine opens its journal once.
-        let _ = self.source.set(LogSource { reader, appender });
-        Ok(())
+        let _ = self.source.set(LogSource {
+            reader: open("journal", LogContents::Journal)?,
+            begins: appender.appended(),
+            appender,
+            written_reader: open("written", LogContents::Written)?,
+            written: Arc::clone(&written),
+        });
+        Ok(written)
     }
 
     pub(crate) fn source(&self) -> Result<&LogSource, HistoryError> {

@@ -31,7 +31,7 @@ pub enum RecordKind {
 /// One record of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRecord {
-    /// Where it begins in the journal.
+    /// Where it begins in the journal; for [`RecordKind::Written`] in the written log.
     pub position: u64,
     /// What it is about.
     pub kind: RecordKind,
@@ -61,6 +61,8 @@ pub struct HistoryRecord {
     pub next_attempt: AttemptNo,
     /// Not before this time, in milliseconds since the epoch; 0 for at once.
     pub next_at_ms: u64,
+    /// Not to be sent after, from this record on, in milliseconds since the epoch; 0 where the record leaves that as it was.
+    pub expires_ms: u64,
     /// Until when evidence is awaited, in milliseconds since the epoch; 0 when none is.
     pub deadline_ms: u64,
     /// What the receipt says.
@@ -132,7 +134,12 @@ pub(crate) const fn replaced_state(record: &record::Replaced) -> (MessageState, 
 }
 
 impl HistoryRecord {
-    fn new(position: u64, kind: RecordKind, at_ms: u64, segment: Option<Segment>) -> Self {
+    pub(super) fn new(
+        position: u64,
+        kind: RecordKind,
+        at_ms: u64,
+        segment: Option<Segment>,
+    ) -> Self {
         let segment = segment.and_then(Segment::to_ref);
         Self {
             position,
@@ -150,6 +157,7 @@ impl HistoryRecord {
             carrier_message_id: Vec::new(),
             next_attempt: 0,
             next_at_ms: 0,
+            expires_ms: 0,
             deadline_ms: 0,
             receipt: None,
             receipt_error: String::new(),
@@ -167,6 +175,7 @@ impl HistoryRecord {
                 Self {
                     state: Some(state),
                     reason,
+                    expires_ms: record.expires_ms,
                     ..Self::new(position, RecordKind::Admitted, record.admitted_ms, None)
                 }
             }
@@ -191,6 +200,7 @@ impl HistoryRecord {
                     state: Some(state),
                     reason,
                     next_at_ms: record.send_at_ms,
+                    expires_ms: record.expires_ms,
                     ..of(RecordKind::Replaced, record.at_ms, record.segment)
                 }
             }

@@ -28,6 +28,7 @@ mod written;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use connector::{ConnectorEvent, ReceiptHandle, Verdict};
 use hdrhistogram::Histogram;
@@ -91,6 +92,8 @@ pub(crate) struct Shard {
     cell: Cell,
     journal: Appender,
     written: WrittenLog,
+    /// Behind its last record, for those who read it.
+    written_readable: Arc<AtomicU64>,
     evidence: Evidence,
     deferred: DeferredQueue,
     housekeeping: Housekeeping,
@@ -424,6 +427,7 @@ impl Shard {
             written: &mut self.written,
             deferred: &mut self.deferred,
             position: self.journal.appended(),
+            readable: &self.written_readable,
         };
         self.cell
             .turn(now, &mut sink, &mut self.wishes)

@@ -110,7 +110,10 @@ impl Shard {
             ..
         } = replay;
         let event_driver = start_events(&shared, events, span, helpers.events)?;
-        shared.history.attach(config, appender.clone())?;
+        let written_readable =
+            shared
+                .history
+                .attach(config, appender.clone(), written.written())?;
         let source = AdmittedSource::open(config)?;
         let reader = Reader::start(source, helpers.read_by, Arc::clone(&shared.flag));
         let reader = reader.map_err(OpenError::Reader)?;
@@ -121,6 +124,7 @@ impl Shard {
             cell,
             journal: appender,
             written,
+            written_readable,
             evidence: Evidence::default(),
             deferred: DeferredQueue::default(),
             housekeeping: Housekeeping::new(&shared.config.limits.partition),

@@ -1,5 +1,7 @@
 //! Written records: what is about to go to the kernel.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use connector::Dispatch;
 use journal::{Position, WrittenLog};
 use message::{CarrierId, Now};
@@ -15,6 +17,8 @@ pub(super) struct Sink<'a> {
     pub(super) written: &'a mut WrittenLog,
     pub(super) deferred: &'a mut DeferredQueue,
     pub(super) position: Position,
+    /// Told how far the log is written, for those who read it.
+    pub(super) readable: &'a AtomicU64,
 }
 
 impl WrittenSink for Sink<'_> {
@@ -38,7 +42,8 @@ impl WrittenSink for Sink<'_> {
                 .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
                 .map_err(|_| WrittenFailed)?;
         }
-        self.written.write_batch().map_err(|_| WrittenFailed)?;
+        let written = self.written.write_batch().map_err(|_| WrittenFailed)?;
+        self.readable.store(written.0, Ordering::Release);
         for dispatch in batch {
             let at = usize::from(dispatch.segment.message.partition());
             if let Ok(Some(change)) = self.partitions[at].apply(record(dispatch), 0)

@@ -122,28 +122,30 @@ async fn a_delivered_message_is_explained_record_by_record() {
         kinds(&told),
         [
             RecordKind::Admitted,
+            RecordKind::Written,
             RecordKind::Outcome,
             RecordKind::Receipt,
             RecordKind::Final
         ]
     );
+    let written = &told.records[1];
+    assert_eq!((written.attempt, written.session), (1, 1));
+    assert_eq!(told.missing, engine::Missing::default());
     let submitted = told.submitted.as_ref().unwrap();
     assert_eq!(submitted.recipient, number(2));
     assert_eq!(submitted.category, Category::Otp);
     assert_eq!(submitted.group_name, "all");
     assert!(submitted.claimed && !submitted.has_idempotency_key);
-    let taken = &told.records[1];
+    let taken = &told.records[2];
     assert_eq!(taken.outcome, Some(OutcomeClass::Submitted));
     assert_eq!((taken.attempt, taken.session), (1, 1));
     assert_eq!(told.carriers[&taken.carrier.unwrap()], "carrier-a");
     assert_eq!(taken.carrier_id().unwrap().to_string(), format!("1-{id}"));
     assert!(taken.deadline_ms > taken.at_ms);
-    assert_eq!(told.records[2].receipt, Some(ReceiptState::Delivered));
-    assert!(
-        told.records
-            .windows(2)
-            .all(|two| two[0].position < two[1].position)
-    );
+    assert_eq!(written.carrier, taken.carrier);
+    assert_eq!(told.records[3].receipt, Some(ReceiptState::Delivered));
+    let journal: Vec<_> = [0, 2, 3, 4].map(|at| told.records[at].position).into();
+    assert!(journal.is_sorted(), "{journal:?}");
     let decided: Vec<_> = told.rules.iter().map(|rule| rule.kind).collect();
     assert!(decided.starts_with(&[RuleKind::Route, RuleKind::Lane, RuleKind::Validity]));
     assert!(
@@ -354,19 +356,69 @@ async fn an_uncertain_attempt_shows_the_policy_that_followed() {
     let id = admit(&handle, 2).await;
     until_final(&handle, id).await;
     let told = explained(&handle, id).await;
-    assert_eq!(told.records[1].outcome, Some(OutcomeClass::Uncertain));
-    assert_eq!(told.records[1].reason, Reason::AnswerOverdue);
-    assert_eq!(told.records[1].next_attempt, 2);
+    assert_eq!(told.records[1].kind, RecordKind::Written);
+    assert_eq!(told.records[2].outcome, Some(OutcomeClass::Uncertain));
+    assert_eq!(told.records[2].reason, Reason::AnswerOverdue);
+    assert_eq!(told.records[2].next_attempt, 2);
+    assert_eq!(told.records[3].kind, RecordKind::Written);
+    assert_eq!(told.records[3].attempt, 2);
     let policy = told
         .rules
         .iter()
         .find(|rule| rule.kind == RuleKind::Uncertain);
+    let decision = &policy.unwrap().decision;
     assert!(
-        policy.unwrap().decision.contains("resend once"),
-        "{policy:?}"
+        decision.contains("within 30 ms (uncertain_after)") && decision.contains("resend once"),
+        "{decision}"
     );
     wait_for("the index", || {
-        handle.indexed().position > told.records[3].position
+        handle.indexed().position > told.records[4].position
     });
     stop(engine);
+}
+
+#[tokio::test]
+async fn figures_are_those_of_the_process_that_decided_and_writes_are_told_while_they_are_held() {
+    let directory = Directory::new("figures");
+    let with_receipts_for = |hours: u64| {
+        let mut config = small(&directory, EAGER);
+        config.limits.partition.policy.receipt_deadline_ms = hours * 3_600_000;
+        config.valid_for_ms = [hours * 60_000; 4];
+        config
+    };
+    let engine = start_with(with_receipts_for(7), &Script::default());
+    let handle = engine.handle();
+    let id = admit(&handle, 2).await;
+    until_final(&handle, id).await;
+    let first = explained(&handle, id).await;
+    let has = |told: &Explanation, words: &str| {
+        told.rules.iter().any(|rule| rule.decision.contains(words))
+    };
+    assert!(
+        has(&first, "for 420 s, the default of category otp"),
+        "{:?}",
+        first.rules
+    );
+    stop(engine);
+
+    // Another configuration, an index from nothing, and a written log that has been let go of.
+    std::fs::remove_dir_all(directory.0.join("history")).unwrap();
+    std::fs::remove_dir_all(directory.0.join("written")).unwrap();
+    for with_index in [false, true] {
+        let mut config = with_receipts_for(9);
+        if !with_index {
+            config.limits.history.feed_every_ms = 3_600_000;
+        }
+        let engine = start_with(config, &Script::default());
+        let handle = engine.handle();
+        if with_index {
+            listed(&handle, 1).await;
+        }
+        let again = explained(&handle, id).await;
+        assert_eq!(again.rules, first.rules, "with index: {with_index}");
+        assert_eq!(again.missing.writes_forgotten, 1);
+        assert!(!kinds(&again).contains(&RecordKind::Written));
+        assert_eq!(again.missing.policies_unknown, 0);
+        stop(engine);
+    }
 }

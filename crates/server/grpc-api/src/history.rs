@@ -160,6 +160,7 @@ fn record(record: &HistoryRecord, told: &Explanation) -> v1::HistoryRecord {
         receipt_error: record.receipt_error.clone(),
         by_address: record.by_address,
         late: record.late,
+        expires_at: time(record.expires_ms),
     }
 }
 
@@ -171,6 +172,7 @@ fn rule(rule: &engine::Rule) -> v1::Rule {
         RuleKind::Schedule => v1::RuleKind::Schedule,
         RuleKind::Receipt => v1::RuleKind::Receipt,
         RuleKind::Claim => v1::RuleKind::Claim,
+        RuleKind::Replace => v1::RuleKind::Replace,
         RuleKind::Retry => v1::RuleKind::Retry,
         RuleKind::Uncertain => v1::RuleKind::Uncertain,
         RuleKind::Evidence => v1::RuleKind::Evidence,
@@ -213,6 +215,27 @@ fn missing(missing: &Missing, has_admission: bool) -> Vec<String> {
     add(
         missing.more,
         format!("records after the first {RECORDS_MAX}"),
+    );
+    add(
+        missing.writes_forgotten > 0,
+        format!(
+            "when the segments of {} attempts were written to their sockets: the written log, kept for minutes, has let go of it; the outcomes name the sessions",
+            missing.writes_forgotten
+        ),
+    );
+    add(
+        missing.writes_unread_bytes > 0,
+        format!(
+            "writes to sockets in {} bytes of the written log that were not read",
+            missing.writes_unread_bytes
+        ),
+    );
+    add(
+        missing.policies_unknown > 0,
+        format!(
+            "the policies' figures for {} records: what was noted when their journal was opened is gone, or was not noted",
+            missing.policies_unknown
+        ),
     );
     sentences
 }

@@ -4,7 +4,7 @@ mod model;
 mod rig;
 
 use history_index::{
-    Change, EXAMINED_MAX, Found, IndexError, ListQuery, Name, NameKind, Portion, Progress,
+    Change, EXAMINED_MAX, Found, IndexError, ListQuery, Name, NameKind, Opening, Portion, Progress,
     RecipientSecret, move_aside,
 };
 use message::{CarrierId, MessageState, TenantId};
@@ -241,6 +241,34 @@ fn names_are_kept_and_the_last_one_counts() {
     assert_eq!(name(NameKind::Carrier, 7).as_deref(), Some("north-east"));
     assert_eq!(name(NameKind::Group, 7), None);
     assert_eq!(name(NameKind::Carrier, 8), None);
+}
+
+#[test]
+fn the_note_in_force_for_a_record_is_the_last_one_before_it_and_outlives_its_file() {
+    let place = Workplace::new();
+    let mut opened = place.open();
+    let opening = |start: u64| Opening {
+        start,
+        note: start.to_string().into_bytes(),
+    };
+    let portion = Portion {
+        openings: vec![opening(0), opening(100), opening(200)],
+        ..Portion::default()
+    };
+    opened.feeder.commit(&portion).unwrap();
+    let index = opened.index.clone();
+    let note = |start| {
+        let note = index.opening_before(start).unwrap();
+        note.map(|note| String::from_utf8(note).unwrap())
+    };
+    assert_eq!(note(99).as_deref(), Some("0"));
+    assert_eq!(note(100).as_deref(), Some("100"));
+    assert_eq!(note(5_000).as_deref(), Some("200"));
+
+    assert!(!opened.feeder.expire(150, 10).unwrap().more);
+    assert_eq!(note(99), None);
+    assert_eq!(note(150).as_deref(), Some("100"));
+    assert_eq!(note(200).as_deref(), Some("200"));
 }
 
 #[test]

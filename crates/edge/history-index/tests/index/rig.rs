@@ -165,7 +165,7 @@ impl Story {
 pub(crate) fn portion(facts: &[Fact], progress: Progress) -> Portion {
     Portion {
         facts: facts.to_vec(),
-        names: Vec::new(),
         progress,
+        ..Portion::default()
     }
 }

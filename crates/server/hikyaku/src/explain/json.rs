@@ -74,6 +74,7 @@ fn record(record: &v1::HistoryRecord) -> Value {
         "receipt_error": record.receipt_error,
         "by_address": record.by_address,
         "late": record.late,
+        "expires_ms": at(record.expires_at.as_ref()),
     })
 }
 

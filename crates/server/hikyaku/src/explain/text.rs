@@ -184,6 +184,19 @@ fn details(record: &v1::HistoryRecord) -> String {
         };
         format!("then attempt {}{then}", record.next_attempt)
     });
+    add(
+        is(v1::RecordKind::Replaced) && record.next_at.is_some(),
+        &|| format!("not before {}", when::full(millis(record.next_at.as_ref()))),
+    );
+    add(
+        is(v1::RecordKind::Replaced) && record.expires_at.is_some(),
+        &|| {
+            format!(
+                "not after {}",
+                when::full(millis(record.expires_at.as_ref()))
+            )
+        },
+    );
     add(record.deadline.is_some(), &|| {
         format!("evidence awaited{}", until(record.deadline.as_ref()))
     });

@@ -7,7 +7,7 @@ use journal::keyed::{EntryMark, Key};
 use message::{LANES, MessageId, MessageState, Msisdn, OutcomeClass, Reason, ReceiptState};
 use partition::Record;
 use partition::record::{self, Idempotency, Segment, joined};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::records::Entered;
 
@@ -61,7 +61,7 @@ pub(super) fn show(entered: &Entered, names: &Names, privacy: Privacy) -> Shown 
         },
     };
     match entered {
-        Entered::Opened(opened) => page.opened(opened),
+        Entered::Opened(opened) => page.shown.fields.extend(super::opened::fields(opened)),
         Entered::Record(record) => page.record(record),
         Entered::Mark(mark) => page.mark(mark),
         Entered::Event(key, event) => page.event(*key, event),
@@ -204,20 +204,6 @@ impl Page<'_> {
         self.put("idempotency_key_hash", hash);
         self.put("idempotency_body_hash", format!("{:016x}", key.body));
         self.put("idempotency_until_ms", key.until_ms);
-    }
-
-    fn opened(&mut self, opened: &Opened) {
-        self.put("partitions", opened.partitions);
-        self.put("data_id", format!("{:016x}", opened.data_id));
-        let names: Map<String, Value> = opened
-            .names
-            .iter()
-            .map(|name| {
-                let key = format!("{} {:08x}", name.kind, name.number);
-                (key, json!(name.slug))
-            })
-            .collect();
-        self.put("names", Value::Object(names));
     }
 
     fn record(&mut self, record: &Record) {

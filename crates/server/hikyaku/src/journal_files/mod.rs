@@ -9,6 +9,7 @@ mod advice;
 mod dump;
 mod fields;
 mod json;
+mod opened;
 mod place;
 mod records;
 mod report;
