@@ -213,6 +213,12 @@ impl Stepped {
         self.journal.appender().durable()
     }
 
+    /// How far no power cut can take them.
+    #[must_use]
+    pub fn synced(&self) -> Position {
+        self.journal.appender().synced()
+    }
+
     /// How far there are records.
     #[must_use]
     pub fn appended(&self) -> Position {

@@ -44,6 +44,8 @@ pub(crate) struct MessageLog {
     pub(crate) taken: Vec<(u64, AttemptNo)>,
     /// Attempts that the connector reported as never written.
     pub(crate) unwritten: Vec<AttemptNo>,
+    /// Whether a power cut may have set it back, as the sync policy allows.
+    pub(crate) loose: bool,
     /// What the engine knows at the end.
     pub(crate) view: Option<MessageView>,
     trace: Vec<(u64, Note)>,
@@ -59,6 +61,8 @@ pub(crate) struct WishLog {
     pub(crate) send_at_ms: Option<u64>,
     pub(crate) admitted: Option<MessageId>,
     pub(crate) refusals: Vec<(u64, Refusal)>,
+    /// Whether a power cut took what was answered, as the sync policy allows.
+    pub(crate) lost: bool,
     /// Answers that cannot be.
     pub(crate) wrong: Vec<String>,
 }
@@ -119,6 +123,29 @@ impl Ledger {
             late: event.late,
         };
         self.note(event.message, note);
+    }
+
+    /// A power cut may have taken what was heard of messages since then: nothing is held against them that was seen before.
+    pub(crate) fn set_back(&mut self, since_ns: u64) {
+        for log in self.messages.values_mut() {
+            if log
+                .trace
+                .last()
+                .is_some_and(|(at_ns, _)| *at_ns >= since_ns)
+            {
+                log.loose = true;
+                log.last_said = None;
+                log.ends = 0;
+                log.cancelled_ns = None;
+                log.taken.clear();
+                log.unwritten.clear();
+            }
+        }
+    }
+
+    /// Whether a power cut may have set a message back.
+    pub(crate) fn is_loose(&self, id: MessageId) -> bool {
+        self.messages.get(&id).is_some_and(|log| log.loose)
     }
 
     pub(crate) fn found(&mut self, id: MessageId, view: Option<MessageView>) {

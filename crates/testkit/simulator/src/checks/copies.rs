@@ -19,7 +19,7 @@ pub(super) fn received_once_an_attempt(world: &World, findings: &mut Vec<String>
         }
     }
     for ((id, attempt), times) in seen {
-        if times > 1 {
+        if times > 1 && !world.ledger.borrow().is_loose(id) {
             findings.push(told(
                 world,
                 id,
@@ -33,6 +33,9 @@ pub(super) fn received_once_an_attempt(world: &World, findings: &mut Vec<String>
 pub(super) fn copies_are_flagged(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
     for (id, times) in taken(world) {
+        if ledger.is_loose(id) {
+            continue;
+        }
         let log = ledger.messages.get(&id);
         let flagged = log.is_some_and(|log| {
             log.called_uncertain || log.view.as_ref().is_some_and(|view| view.uncertain)
@@ -60,7 +63,7 @@ pub(super) fn unwritten_was_not_received(world: &World, findings: &mut Vec<Strin
     for carrier in &world.carriers {
         for received in &carrier.received {
             let log = ledger.messages.get(&received.message);
-            if log.is_some_and(|log| log.unwritten.contains(&received.attempt)) {
+            if log.is_some_and(|log| !log.loose && log.unwritten.contains(&received.attempt)) {
                 findings.push(told(
                     world,
                     received.message,

@@ -57,7 +57,7 @@ pub(super) fn ends_are_true(world: &World, findings: &mut Vec<String>) {
                 )
             }),
             MessageState::Sent | MessageState::Submitted => taken(),
-            MessageState::Cancelled => !taken(),
+            MessageState::Cancelled => log.loose || !taken(),
             MessageState::Admitted
             | MessageState::Scheduled
             | MessageState::Queued
@@ -113,7 +113,8 @@ pub(super) fn calm_runs_end_well(world: &World, findings: &mut Vec<String>) {
 /// A final receipt that the engine took over, of a message that it knew to be taken before, decides.
 fn evidence_counts(world: &World, id: MessageId, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
-    let Some(log) = ledger.messages.get(&id) else {
+    // An attempt that was made a second time under its number has two receipts.
+    let Some(log) = ledger.messages.get(&id).filter(|log| !log.loose) else {
         return;
     };
     let Some(view) = &log.view else { return };
@@ -201,10 +202,11 @@ fn carriers_get_no_longer(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
     for carrier in &world.carriers {
         for received in &carrier.received {
-            let sent = ledger
-                .dispatched
-                .iter()
-                .find(|sent| sent.message == received.message && sent.attempt == received.attempt);
+            let made = ledger.dispatched.iter();
+            let sent = made
+                .take_while(|sent| sent.at_ns <= received.at_ns)
+                .filter(|sent| sent.message == received.message && sent.attempt == received.attempt)
+                .last();
             let (Some(sent), Some(validity_s)) = (sent, received.validity_s) else {
                 continue;
             };

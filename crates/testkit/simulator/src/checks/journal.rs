@@ -70,6 +70,9 @@ fn difference(live: &MessageView, folded: &MessageView, extent: Extent) -> Optio
 pub(crate) fn told_is_written(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
     for (id, log) in &ledger.messages {
+        if log.loose {
+            continue;
+        }
         let tally = world.book.tallies.get(id);
         if log.answered_ns.is_some() && tally.is_none() {
             findings.push(told(world, *id, "was answered and is not in the journal"));
@@ -90,6 +93,9 @@ pub(crate) fn told_is_written(world: &World, findings: &mut Vec<String>) {
         }
     }
     for sent in &ledger.dispatched {
+        if ledger.is_loose(sent.message) {
+            continue;
+        }
         let tally = world.book.tallies.get(&sent.message);
         if !tally.is_some_and(|tally| tally.claims.contains_key(&sent.attempt)) {
             let text = format!("attempt {} was sent without a durable claim", sent.attempt);
@@ -101,6 +107,9 @@ pub(crate) fn told_is_written(world: &World, findings: &mut Vec<String>) {
 /// Records that must not be where they are.
 pub(crate) fn records_are_in_order(world: &World, findings: &mut Vec<String>) {
     for (id, what) in &world.book.wrong {
+        if world.ledger.borrow().is_loose(*id) {
+            continue;
+        }
         findings.push(told(world, *id, &format!("in the journal it {what}")));
     }
 }
@@ -120,6 +129,9 @@ pub(super) fn copies_follow_doubts(world: &World, findings: &mut Vec<String>) {
         let Some(tally) = world.book.tallies.get(&id) else {
             continue;
         };
+        if world.ledger.borrow().is_loose(id) {
+            continue;
+        }
         let lane = world.ledger.borrow().lane_of(id);
         let most = match lane.map(|lane| world.plan.on_uncertain(lane)) {
             Some(OnUncertain::ResendOnce) => 2,

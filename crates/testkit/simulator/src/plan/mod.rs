@@ -5,7 +5,8 @@ mod workload;
 
 use connector::Connector;
 use engine::{
-    CarrierConfig, EngineConfig, Limits, PartitionLimits, Policy, RetryPolicy, TenantConfig,
+    CarrierConfig, EngineConfig, Limits, PartitionLimits, Policy, RetryPolicy, SyncPolicy,
+    TenantConfig,
 };
 use message::{CarrierId, Lane, Slug};
 pub(crate) use partition::OnUncertain;
@@ -57,6 +58,7 @@ pub(crate) struct Plan {
     pub(crate) profile: Profile,
     pub(crate) carriers: Vec<CarrierPlan>,
     pub(crate) disk: DiskPlan,
+    pub(crate) sync: SyncPolicy,
     pub(crate) wishes: Vec<Wish>,
     pub(crate) faults: Vec<TimedFault>,
     partitions: u16,
@@ -95,6 +97,7 @@ impl Plan {
             profile,
             carriers,
             disk: disk(dice),
+            sync: sync(dice),
             wishes,
             faults,
             partitions: dice.pick(&[1, 2, 4, 16]),
@@ -130,6 +133,7 @@ impl Plan {
             valid_for_ms: [20_000, 40_000, 60_000, 60_000],
             journal_file_max_bytes: self.journal_file_max_bytes,
             journal_buffer_max_bytes: (2 << 20) + 2,
+            journal_sync: self.sync,
             journal_reserve_bytes: 64 << 10,
             ..EngineConfig::new("/data".into(), clock::now)
         }
@@ -257,6 +261,16 @@ fn disk(dice: &mut Dice) -> DiskPlan {
     DiskPlan {
         write_ns: (5 * US, 60 * US),
         sync_ns: dice.pick(&[(100 * US, 400 * US), (500 * US, 2 * MS), (4 * MS, 15 * MS)]),
+    }
+}
+
+fn sync(dice: &mut Dice) -> SyncPolicy {
+    match dice.below(10) {
+        0..6 => SyncPolicy::Always,
+        6..9 => SyncPolicy::Interval {
+            interval_ms: dice.pick(&[10, 100, 1_000]),
+        },
+        _ => SyncPolicy::None,
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) enum What {
     Turn { generation: u32, nap: u32 },
     /// The journal's writer does its next step.
     Disk { generation: u32 },
+    /// The journal's writer has something to do because of the time.
+    DiskTimer { generation: u32 },
     /// A session may connect.
     Connect {
         generation: u32,

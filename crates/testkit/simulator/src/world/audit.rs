@@ -50,13 +50,6 @@ impl World {
         self.note_durable();
     }
 
-    /// Notes how far the journal may be relied on, in case the next thing is the end.
-    pub(super) fn note_durable(&mut self) {
-        if let Some(process) = &self.process {
-            self.was_durable = self.was_durable.max(process.engine.durable());
-        }
-    }
-
     /// What a process holds of every message that anybody has heard of.
     pub(super) fn all_known(&self, process: &Process) -> BTreeMap<message::MessageId, Known> {
         let ledger = self.ledger.borrow();

@@ -176,7 +176,7 @@ impl World {
         }
         let mut ledger = self.ledger.borrow_mut();
         let log = &mut ledger.wishes[wish];
-        if refusal.reason == Reason::IdempotencyConflict {
+        if refusal.reason == Reason::IdempotencyConflict && !log.lost {
             if tag & OTHER == 0 {
                 log.wrong
                     .push("the first body was refused as another one".into());
@@ -198,13 +198,13 @@ impl World {
         let repeat = admission.repeat;
         ledger.note(id, Note::Answered { repeat });
         let log = &mut ledger.wishes[wish];
-        if tag & OTHER != 0 {
+        if tag & OTHER != 0 && !log.lost {
             log.wrong
                 .push(format!("another body under the same key was taken as {id}"));
         }
         match log.admitted {
             None => log.admitted = Some(id),
-            Some(first) if first != id => {
+            Some(first) if first != id && !log.lost => {
                 log.wrong
                     .push(format!("a repeat was answered {id}, the first was {first}"));
             }

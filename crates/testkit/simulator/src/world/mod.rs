@@ -7,6 +7,7 @@ mod agenda;
 mod audit;
 mod clients;
 mod process;
+mod setback;
 mod story;
 mod trouble;
 
@@ -29,6 +30,7 @@ use agenda::{Agenda, What};
 pub(crate) use audit::At;
 use clients::Clients;
 use process::Process;
+use setback::Setback;
 
 /// No fault begins after this.
 const ACTIVE_NS: u64 = 14 * SECOND;
@@ -57,8 +59,11 @@ pub(crate) struct World {
     pub(crate) book: Book,
     pub(crate) powers_cut: u32,
     pub(crate) killed_in_write: bool,
-    /// How far the journal was durable when the last process ended.
+    /// How far the journal cannot be shorter than it is.
     was_durable: Position,
+    setback: Setback,
+    /// When the last process ended.
+    ended_ns: u64,
     disk_is_full: bool,
     /// What must not have happened, found on the way.
     pub(crate) broken: Vec<String>,
@@ -116,6 +121,8 @@ impl World {
             powers_cut: 0,
             killed_in_write: false,
             was_durable: Position(0),
+            setback: Setback::default(),
+            ended_ns: 0,
             disk_is_full: false,
             broken: Vec::new(),
             events: 0,
@@ -219,6 +226,7 @@ impl World {
             What::Start => self.start(),
             What::Turn { generation, nap } => self.turn(generation, nap),
             What::Disk { generation } => self.step_disk(generation),
+            What::DiskTimer { generation } => self.disk_timer(generation),
             What::Connect {
                 generation,
                 carrier,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use engine::{Next, ReplySink, Stepped, Watcher};
+use engine::{Next, ReplySink, Stepped, SyncPolicy, Watcher};
 use journal::Step;
 use smpp_client::{Ambient, Cause, SessionStep, SteppedSessions};
 
@@ -43,6 +43,8 @@ pub(super) struct Process {
     /// Turns without a sleep between them.
     again: u32,
     disk_busy: bool,
+    /// The time of the writer's that stands on the agenda.
+    disk_armed_ns: u64,
     frozen_until_ns: u64,
     /// Set when it was asked to end, to when it starts again after that.
     pub(super) restarts_after_ns: Option<u64>,
@@ -124,12 +126,15 @@ impl World {
             asleep: false,
             again: 0,
             disk_busy: false,
+            disk_armed_ns: u64::MAX,
             frozen_until_ns: 0,
             restarts_after_ns: None,
         });
         self.agenda
             .push(self.clocks.true_ns(), What::Turn { generation, nap: 0 });
+        self.all_is_synced();
         self.audit(At::Opened);
+        self.lose_what_is_gone();
         self.look_after_restart();
     }
 
@@ -168,6 +173,7 @@ impl World {
         let is_its = match what {
             What::Turn { .. }
             | What::Disk { .. }
+            | What::DiskTimer { .. }
             | What::Connect { .. }
             | What::SessionTimer { .. } => true,
             What::Stir(stir) => stir.end == crate::net::End::Engine,
@@ -267,11 +273,45 @@ impl World {
             return;
         }
         match process.engine.step_disk() {
-            Step::Wrote => self.disk_steps_after(self.plan.disk.sync_ns),
-            Step::Synced | Step::Retained | Step::Looked => {
+            Step::Wrote if self.plan.sync == SyncPolicy::Always => {
+                self.disk_steps_after(self.plan.disk.sync_ns);
+            }
+            Step::Wrote | Step::Synced | Step::Retained | Step::Looked => {
                 self.disk_steps_after(self.plan.disk.write_ns)
             }
             Step::Idle | Step::Stopped => process.disk_busy = false,
+        }
+        self.note_durable();
+        self.arm_disk_timer();
+    }
+
+    /// The writer is to be called without a commit: it has a sync to do, or space to look for.
+    fn arm_disk_timer(&mut self) {
+        let Some(process) = self.process.as_mut() else {
+            return;
+        };
+        let Some(at_ns) = process.engine.next_disk_ns() else {
+            return;
+        };
+        let at_ns = self.clocks.true_of_mono(at_ns).max(self.clocks.true_ns());
+        if at_ns < process.disk_armed_ns {
+            process.disk_armed_ns = at_ns;
+            let generation = process.generation;
+            self.agenda.push(at_ns, What::DiskTimer { generation });
+        }
+    }
+
+    pub(super) fn disk_timer(&mut self, generation: u32) {
+        let Some(process) = self.process.as_mut() else {
+            return;
+        };
+        if process.generation != generation {
+            return;
+        }
+        process.disk_armed_ns = u64::MAX;
+        if !process.disk_busy {
+            process.disk_busy = true;
+            self.disk_steps_after(self.plan.disk.sync_ns);
         }
     }
 

@@ -48,8 +48,12 @@ impl World {
                 if let Some(process) = &mut self.process {
                     process.freeze(now_ns + for_ns);
                 }
+                self.hampered(now_ns + for_ns);
             }
-            Fault::SlowDisk { for_ns, by_ns } => self.disk.slow_down(now_ns + for_ns, by_ns),
+            Fault::SlowDisk { for_ns, by_ns } => {
+                self.disk.slow_down(now_ns + for_ns, by_ns);
+                self.hampered(now_ns + for_ns + 2 * by_ns);
+            }
             Fault::SyncFails => {
                 self.disk_faults += 1;
                 self.disk.fail_next_sync();
@@ -117,7 +121,12 @@ impl World {
                 joined.link.cut(Cut::Silent);
             }
         }
-        self.note_durable();
+        if self.process.is_some() {
+            self.ended_ns = now_ns;
+            self.leave_unsynced();
+            self.process = None;
+        }
+        self.set_back(self.ended_ns);
         self.disk.cut_power();
         self.book.reopen();
         self.powers_cut += 1;
@@ -127,6 +136,10 @@ impl World {
     }
 
     fn lose_process(&mut self, down_ns: u64) {
+        if self.process.is_some() {
+            self.ended_ns = self.clocks.true_ns();
+            self.leave_unsynced();
+        }
         self.process = None;
         self.clients_lose_process();
         self.agenda
@@ -174,11 +187,17 @@ impl World {
         self.poll_answers();
         if let Some(process) = self.process.take() {
             let known = self.all_known(&process);
-            let closed = process.engine.close();
+            self.process = Some(process);
+            self.ended_ns = self.clocks.true_ns();
+            self.leave_unsynced();
+            let closed = self.process.take().map(|process| process.engine.close());
             self.disk.kill_process();
             match closed {
-                Ok(()) => self.audit_closed(&known),
-                Err(failure) => self.judge_failure(How::DidNotClose, &failure),
+                Some(Err(failure)) => self.judge_failure(How::DidNotClose, &failure),
+                Some(Ok(())) | None => {
+                    self.all_is_synced();
+                    self.audit_closed(&known);
+                }
             }
         }
         self.clients_lose_process();
@@ -189,6 +208,8 @@ impl World {
     /// The engine failed: the process ends with an error and is started again.
     pub(super) fn failed(&mut self, failure: &EngineFailure) {
         self.judge_failure(How::Failed, failure);
+        // A disk that fails promises nothing, and what it failed at lies before the engine knows.
+        self.hampered(self.clocks.true_ns());
         self.poll_answers();
         self.disk.kill_process();
         self.audit(At::Ended);
