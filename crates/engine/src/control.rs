@@ -36,10 +36,10 @@ pub(crate) enum Control {
 }
 
 impl Control {
-    /// Answers a question for a message that waits in a queue on the disk with what was found; whoever asked may have gone.
-    pub(crate) fn found(self, view: MessageView) {
+    /// Answers a question for a message that lies on the disk with what was found, and when something must happen to it; whoever asked may
+    /// have gone.
+    pub(crate) fn found(self, view: MessageView, due_ms: u64) {
         if let Self::Find { answer, .. } = self {
-            let due_ms = view.expires_ms;
             let _ = answer.send(Some((view, due_ms)));
         }
     }

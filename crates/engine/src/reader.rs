@@ -1,4 +1,4 @@
-//! Reads Admitted records of cold messages back from the journal, beside the shard.
+//! Reads the records of cold messages back from the journal, beside the shard.
 //!
 //! ```text
 //! shard ──ask──► questions (urgent before others) ──► reader's thread: fetch, check, decode ──► answers ──► shard's next turn
@@ -15,8 +15,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_queue::ArrayQueue;
 use journal::{FrameRef, LogContents, LogReader, Position, RecordFetcher};
-use partition::Record;
-use partition::record::Admitted;
+use partition::{Record, Whole};
 use queue::WakeFlag;
 
 use crate::config::EngineConfig;
@@ -35,7 +34,7 @@ pub(crate) enum Urgency {
 
 /// Why a record that must be there could not be read: the journal is damaged, or we are wrong about it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("an Admitted record at position {position} cannot be read back: {what}")]
+#[error("the record of a message at position {position} cannot be read back: {what}")]
 pub(crate) struct ReadFailed {
     position: u64,
     what: String,
@@ -45,7 +44,7 @@ pub(crate) struct ReadFailed {
 #[derive(Debug)]
 pub(crate) struct Answer<P> {
     pub(crate) purpose: P,
-    pub(crate) records: Result<Vec<(u64, Admitted)>, ReadFailed>,
+    pub(crate) records: Result<Vec<(u64, Whole)>, ReadFailed>,
 }
 
 #[derive(Debug)]
@@ -77,7 +76,7 @@ pub(crate) struct Reader<P> {
     under_way: usize,
     thread: Option<JoinHandle<()>>,
     /// What it reads from itself, without a thread.
-    own: Option<AdmittedSource>,
+    own: Option<WholeSource>,
 }
 
 /// Who does the reading.
@@ -91,11 +90,11 @@ pub(crate) enum ReadBy {
 
 /// Fetches and decodes one record after the other.
 #[derive(Debug)]
-pub(crate) struct AdmittedSource {
+pub(crate) struct WholeSource {
     fetcher: RecordFetcher,
 }
 
-impl AdmittedSource {
+impl WholeSource {
     /// A source of the journal's records; they may be read before the journal is opened.
     pub(crate) fn open(config: &EngineConfig) -> Result<Self, journal::OpenError> {
         let dir = config.dir.join("journal");
@@ -105,8 +104,8 @@ impl AdmittedSource {
         })
     }
 
-    /// The Admitted record that begins at `position`.
-    pub(crate) fn fetch(&mut self, position: u64) -> Result<Admitted, ReadFailed> {
+    /// The record at `position` that says everything about its message.
+    pub(crate) fn fetch(&mut self, position: u64) -> Result<Whole, ReadFailed> {
         let failed = |what: String| ReadFailed { position, what };
         let record = self.fetcher.fetch(Position(position));
         let FrameRef {
@@ -115,18 +114,16 @@ impl AdmittedSource {
             payload,
             ..
         } = record.map_err(|error| failed(error.to_string()))?.frame;
-        match Record::decode(kind, version, payload) {
-            Ok(Record::Admitted(record)) => Ok(*record),
-            Ok(other) => Err(failed(format!("record kind {} is there", other.kind()))),
-            Err(error) => Err(failed(error.to_string())),
-        }
+        let record = Record::decode(kind, version, payload);
+        let record = record.map_err(|error| failed(error.to_string()))?;
+        Whole::try_from(record).map_err(|kind| failed(format!("record kind {kind} is there")))
     }
 }
 
 impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
     /// A reader of `source`; the thread is started where there is to be one.
     pub(crate) fn start(
-        source: AdmittedSource,
+        source: WholeSource,
         read_by: ReadBy,
         flag: Arc<WakeFlag>,
     ) -> std::io::Result<Self> {
@@ -222,7 +219,7 @@ impl<P> Desk<P> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn serve(&self, mut source: AdmittedSource) {
+    fn serve(&self, mut source: WholeSource) {
         while let Some(question) = self.next_question() {
             self.answer(question, &mut source);
         }
@@ -246,7 +243,7 @@ impl<P> Desk<P> {
         }
     }
 
-    fn answer(&self, question: Question<P>, source: &mut AdmittedSource) {
+    fn answer(&self, question: Question<P>, source: &mut WholeSource) {
         let Question { purpose, positions } = question;
         let records = positions
             .into_iter()

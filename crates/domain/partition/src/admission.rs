@@ -79,6 +79,7 @@ pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry,
         segments: u8::try_from(record.segments).map_err(|_| "segments")?,
         sender,
     };
+    let scheduled = record.send_at_ms > record.admitted_ms;
     Ok(Entry {
         tenant: TenantId(record.tenant),
         caller: CallerId(record.caller),
@@ -87,10 +88,20 @@ pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry,
         payload: Arc::new(payload),
         cost_bytes: record.cost_bytes,
         admitted_at: position,
+        record_at: position,
+        whole: true,
         admitted_ms: record.admitted_ms,
         changed_ms: record.admitted_ms,
-        state: MessageState::Queued,
-        reason: Reason::Admitted,
+        state: if scheduled {
+            MessageState::Scheduled
+        } else {
+            MessageState::Queued
+        },
+        reason: if scheduled {
+            Reason::SendAtPending
+        } else {
+            Reason::Admitted
+        },
         status: 0,
         sequence: FIRST_SEQUENCE,
         attempt: 1,
@@ -103,12 +114,51 @@ pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry,
         carrier: None,
         taken: Vec::new(),
         fold: Fold::default(),
-        due_ms: 0,
+        due_ms: if scheduled {
+            record.send_at_ms.min(record.expires_ms)
+        } else {
+            record.expires_ms
+        },
         batch_id: (!record.batch_id.is_empty()).then(|| record.batch_id.into()),
         context: record.context,
         config_version: record.config_version,
         released: false,
+        keyed: record.idempotency.is_some(),
     })
+}
+
+/// What a live message is, as it would be admitted now; for a Carried record.
+pub(crate) fn message_record(entry: &Entry, id: MessageId) -> record::Admitted {
+    let (id_high, id_low) = record::halves(id);
+    let payload = &entry.payload;
+    let (sender_kind, sender) = sender_parts(payload.sender.clone());
+    let scheduled = entry.state == MessageState::Scheduled;
+    record::Admitted {
+        id_high,
+        id_low,
+        tenant: entry.tenant.0,
+        caller: entry.caller.0,
+        group: entry.group.0,
+        category: category_number(payload.category),
+        lane: payload.lane.index() as u32,
+        recipient: payload.recipient.to_u64(),
+        recipient_key: String::new(),
+        sender_kind,
+        sender,
+        text: payload.text.clone(),
+        receipt_wanted: u32::from(receipt_wanted_number(payload.receipt_wanted)),
+        admitted_ms: entry.admitted_ms,
+        expires_ms: payload.expires_ms,
+        send_at_ms: if scheduled { entry.due_ms } else { 0 },
+        idempotency: None,
+        batch_id: entry.batch_id.as_deref().unwrap_or_default().to_owned(),
+        context: entry.context.clone(),
+        labels: Vec::new(),
+        claimed: entry.claimed,
+        segments: u32::from(payload.segments),
+        config_version: entry.config_version,
+        cost_bytes: entry.cost_bytes,
+    }
 }
 
 /// A sender as records carry it: its kind and its text.

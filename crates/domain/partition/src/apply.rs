@@ -74,6 +74,10 @@ impl Partition {
             Record::Receipt(record) => self.apply_receipt(&record).map_err(bad),
             Record::Final(record) => self.apply_final(record).map_err(bad),
             Record::Replaced(record) => self.apply_replaced(&record).map_err(bad),
+            Record::Carried(record) => self
+                .apply_carried(*record, position)
+                .map_err(bad)
+                .map(|()| None),
             Record::EarlyReceipt(record) => self.apply_early(record, position).map_err(bad),
             Record::Inbound(record) => self.apply_inbound(*record, position).map_err(bad),
             Record::InboundDone(record) => {
@@ -97,38 +101,24 @@ impl Partition {
         position: u64,
     ) -> Result<Option<Change>, &'static str> {
         let id = record::joined(record.id_high, record.id_low).ok_or("id")?;
-        let (send_at_ms, at_ms) = (record.send_at_ms, record.admitted_ms);
+        let at_ms = record.admitted_ms;
         let idempotency = record.idempotency;
-        let mut entry = entry_of(record, position)?;
+        let entry = entry_of(record, position)?;
         self.ids.observe(id);
         if let Some(idempotency) = idempotency {
             self.remember(idempotency, id, (at_ms, position));
         }
-        let scheduled = send_at_ms > at_ms;
-        if scheduled {
-            entry.state = MessageState::Scheduled;
-            entry.reason = Reason::SendAtPending;
-        }
-        let due_ms = if scheduled {
-            send_at_ms.min(entry.payload.expires_ms)
-        } else {
-            entry.payload.expires_ms
-        };
         let change = Change {
             id,
             sequence: entry.sequence,
             attempt: 0,
             segment: 0,
-            state: if scheduled {
+            state: if entry.state == MessageState::Scheduled {
                 MessageState::Scheduled
             } else {
                 MessageState::Admitted
             },
-            reason: if scheduled {
-                Reason::SendAtPending
-            } else {
-                Reason::Admitted
-            },
+            reason: entry.reason,
             status: 0,
             carrier: None,
             uncertain: false,
@@ -136,8 +126,7 @@ impl Partition {
             at_ms,
         };
         self.pins.pin(position);
-        self.live.insert(id, Box::new(entry));
-        self.set_due(id, due_ms);
+        self.insert_live(id, entry);
         Ok(Some(change))
     }
 
@@ -168,6 +157,7 @@ impl Partition {
             return;
         }
         entry.claimed = true;
+        entry.whole = false;
         if entry.state == MessageState::Scheduled {
             entry.state = MessageState::Queued;
             let expires_ms = entry.payload.expires_ms;
@@ -185,6 +175,7 @@ impl Partition {
             return Ok(None);
         }
         let carrier = CarrierId(record.carrier);
+        entry.whole = false;
         entry.state = MessageState::Attempting;
         entry.reason = Reason::Written;
         entry.carrier = Some(carrier);
@@ -207,6 +198,7 @@ impl Partition {
             .ok()
             .and_then(OutcomeClass::from_number)
             .ok_or("outcome")?;
+        entry.whole = false;
         entry.sequence += 2;
         entry.reason = reason;
         entry.status = record.status;
@@ -290,6 +282,7 @@ impl Partition {
             .ok_or("state")?;
         let reason = receipt_reason(state, record.by_address);
         if let Some(entry) = self.live.get_mut(&segment.message) {
+            entry.whole = false;
             entry.sequence += 2;
             entry.fold.add(segment.segment, state);
             entry.changed_ms = record.at_ms;
@@ -335,7 +328,7 @@ impl Partition {
                 finished.change(segment, record.at_ms, reason)
             }));
         };
-        self.pins.unpin(entry.admitted_at);
+        self.pins.unpin(entry.record_at);
         entry.sequence += 2;
         entry.state = state;
         entry.reason = reason;
@@ -388,6 +381,7 @@ impl Partition {
         position: u64,
     ) -> Result<Option<Change>, &'static str> {
         let id = record::joined(record.id_high, record.id_low).ok_or("id")?;
+        let first_at = record.first_at.unwrap_or(position);
         let view = InboundView {
             id,
             carrier: CarrierId(record.carrier),
@@ -401,7 +395,7 @@ impl Partition {
             received_ms: record.at_ms,
         };
         self.ids.observe(id);
-        self.inbound.keep(view, position);
+        self.inbound.keep(view, first_at, position);
         Ok(None)
     }
 }

@@ -3,6 +3,7 @@
 //! Limits: at most one deadline a live message.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use message::MessageId;
 
@@ -40,6 +41,14 @@ impl Deadlines {
             .first()
             .filter(|(ms, _)| *ms <= now_ms)
             .map(|(_, id)| *id)
+    }
+
+    /// The deadlines from one on, in order.
+    pub(crate) fn after(
+        &self,
+        begin: Bound<(u64, MessageId)>,
+    ) -> impl Iterator<Item = (u64, MessageId)> + '_ {
+        self.by_time.range((begin, Bound::Unbounded)).copied()
     }
 
     pub(crate) fn len(&self) -> usize {

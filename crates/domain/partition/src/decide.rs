@@ -12,6 +12,7 @@ use crate::effect::{Answer, CancelVerdict, Decision, Effect, Place};
 use crate::entry::{Entry, Taken, UncertainAttempt};
 use crate::event::{Admit, Claim, Event, InboundArrived};
 use crate::idempotency::{KeyRoom, SubmittedKey, idempotency_record};
+use crate::inbound::InboundView;
 use crate::record::{self, Record};
 use crate::state::Partition;
 
@@ -260,21 +261,14 @@ impl Partition {
             return;
         }
         let id = self.ids.peek(decision.now.wall_ms, arrived.random);
-        let (id_high, id_low) = record::halves(id);
-        let message = arrived.message;
-        decision
-            .records
-            .push(Record::Inbound(Box::new(record::Inbound {
-                id_high,
-                id_low,
-                carrier: arrived.carrier.0,
-                from: message.from.into(),
-                to: message.to.into(),
-                text: message.text.into(),
-                octets: message.octets,
-                data_coding: u32::from(message.data_coding),
-                at_ms: decision.now.wall_ms,
-            })));
+        let view = InboundView {
+            id,
+            carrier: arrived.carrier,
+            message: arrived.message,
+            received_ms: decision.now.wall_ms,
+        };
+        let record = Box::new(view.record());
+        decision.records.push(Record::Inbound(record));
         decision.answer = Answer::Inbound(id);
     }
 

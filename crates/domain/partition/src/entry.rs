@@ -59,8 +59,12 @@ pub(crate) struct Entry {
     pub(crate) payload: Arc<Payload>,
     pub(crate) sender_hash: u64,
     pub(crate) cost_bytes: u32,
-    /// The journal position of its Admitted record, for retention.
+    /// Where its Admitted record began: its place among all messages.
     pub(crate) admitted_at: u64,
+    /// Where the record begins that the journal must be kept from for it: its Admitted or last Carried one.
+    pub(crate) record_at: u64,
+    /// Whether that record says everything about it.
+    pub(crate) whole: bool,
     pub(crate) admitted_ms: u64,
     pub(crate) changed_ms: u64,
     pub(crate) state: MessageState,
@@ -90,6 +94,8 @@ pub(crate) struct Entry {
     pub(crate) config_version: u32,
     /// Whether its credits were given back.
     pub(crate) released: bool,
+    /// Whether it came with an idempotency key.
+    pub(crate) keyed: bool,
 }
 
 /// What a client may know about a message.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use message::{CarrierId, InboundMessage, MessageId};
 
+use crate::record;
+
 /// A message from a handset, kept until a client acknowledges it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundView {
@@ -22,18 +24,51 @@ pub struct InboundView {
 /// What waits for a client, in order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct InboundMessages {
-    by_id: BTreeMap<MessageId, (InboundView, u64)>,
+    by_id: BTreeMap<MessageId, Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    view: InboundView,
+    /// Where its first record began: what streams resume by.
+    first_at: u64,
+    /// Where the record begins that the journal must be kept from for it.
+    record_at: u64,
+}
+
+impl InboundView {
+    /// Its record.
+    pub(crate) fn record(&self) -> record::Inbound {
+        let (id_high, id_low) = record::halves(self.id);
+        record::Inbound {
+            id_high,
+            id_low,
+            carrier: self.carrier.0,
+            from: self.message.from.to_string(),
+            to: self.message.to.to_string(),
+            text: self.message.text.to_string(),
+            octets: self.message.octets.clone(),
+            data_coding: u32::from(self.message.data_coding),
+            at_ms: self.received_ms,
+            first_at: None,
+        }
+    }
 }
 
 impl InboundMessages {
-    pub(crate) fn keep(&mut self, view: InboundView, position: u64) {
-        self.by_id.insert(view.id, (view, position));
+    pub(crate) fn keep(&mut self, view: InboundView, first_at: u64, record_at: u64) {
+        let kept = Kept {
+            view,
+            first_at,
+            record_at,
+        };
+        self.by_id.insert(kept.view.id, kept);
     }
 
-    /// With the position of its record.
+    /// With the position of its first record.
     pub(crate) fn find(&self, id: MessageId) -> Option<(u64, &InboundView)> {
-        let (view, position) = self.by_id.get(&id)?;
-        Some((*position, view))
+        let kept = self.by_id.get(&id)?;
+        Some((kept.first_at, &kept.view))
     }
 
     pub(crate) fn remove(&mut self, id: MessageId) {
@@ -45,20 +80,24 @@ impl InboundMessages {
         self.by_id
             .values()
             .next()
-            .filter(|(view, _)| view.received_ms < before_ms)
-            .map(|(view, _)| view.id)
+            .filter(|kept| kept.view.received_ms < before_ms)
+            .map(|kept| kept.view.id)
     }
 
-    /// With the position of each one's record.
+    /// With the position of each one's first record.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &InboundView)> {
-        self.by_id
-            .values()
-            .map(|(view, position)| (*position, view))
+        self.by_id.values().map(|kept| (kept.first_at, &kept.view))
     }
 
-    /// Ids rise in journal order, so that the first has the lowest position.
+    /// Those whose record begins before a position.
+    pub(crate) fn behind(&self, before: u64) -> impl Iterator<Item = MessageId> + '_ {
+        let behind = move |kept: &&Kept| kept.record_at < before;
+        self.by_id.values().filter(behind).map(|kept| kept.view.id)
+    }
+
+    /// Looks at all of them, which are few: asked for when the journal is looked through for what can go.
     pub(crate) fn oldest_position(&self) -> Option<u64> {
-        self.by_id.values().next().map(|(_, position)| *position)
+        self.by_id.values().map(|kept| kept.record_at).min()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -21,6 +21,7 @@
 
 mod admission;
 mod apply;
+mod carry;
 mod cold;
 mod deadlines;
 mod decide;
@@ -41,7 +42,8 @@ mod state;
 
 pub use admission::{category_of, receipt_wanted_of};
 pub use apply::{ApplyError, Change};
-pub use cold::Glance;
+pub use carry::{Behind, BehindSearch, KeptCold, Whole};
+pub use cold::{Glance, Warmed};
 pub use effect::{Answer, CancelVerdict, Decision, Effect, Enqueue, Place, ReplaceVerdict, Timing};
 pub use entry::{FIRST_SEQUENCE, MessageView};
 pub use event::{

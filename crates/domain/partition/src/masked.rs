@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::record::{Admitted, Inbound, Replaced, joined};
+use crate::record::{Admitted, Carried, Inbound, Replaced, joined};
 
 impl fmt::Debug for Replaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,6 +27,19 @@ impl fmt::Debug for Admitted {
             .field("expires_ms", &self.expires_ms)
             .field("send_at_ms", &self.send_at_ms)
             .field("claimed", &self.claimed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carried")
+            .field("message", &self.message)
+            .field("state", &self.state)
+            .field("sequence", &self.sequence)
+            .field("attempt", &self.attempt)
+            .field("due_ms", &self.due_ms)
+            .field("at_ms", &self.at_ms)
             .finish_non_exhaustive()
     }
 }

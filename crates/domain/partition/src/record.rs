@@ -4,12 +4,16 @@
 //! Kinds and field numbers are permanent. Ids are two fixed 64-bit halves: a bytes field would cost an allocation per record.
 
 use bytes::Bytes;
-use message::{CarrierMessageId, MessageId, SegmentRef};
 use prost::Message as _;
 use thiserror::Error;
 
+mod carried;
 mod replaced;
+mod segment;
+pub use carried::{Carried, CarriedDoubt, CarriedTaken, CarriedVerdict};
 pub use replaced::Replaced;
+pub use segment::{Segment, joined};
+pub(crate) use segment::{carrier_id_octets, halves};
 
 /// The version every kind has in this release.
 pub const RECORD_VERSION: u8 = 1;
@@ -126,26 +130,6 @@ pub struct Written {
     /// When, in milliseconds since the epoch.
     #[prost(uint64, tag = "4")]
     pub at_ms: u64,
-}
-
-/// A segment's place: message, leg, attempt, segment.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub struct Segment {
-    /// The message id, high half.
-    #[prost(fixed64, tag = "1")]
-    pub id_high: u64,
-    /// Low half.
-    #[prost(fixed64, tag = "2")]
-    pub id_low: u64,
-    /// The leg.
-    #[prost(uint32, tag = "3")]
-    pub leg: u32,
-    /// The attempt.
-    #[prost(uint32, tag = "4")]
-    pub attempt: u32,
-    /// The segment.
-    #[prost(uint32, tag = "5")]
-    pub segment: u32,
 }
 
 /// What became of an attempt, and what follows from it.
@@ -287,6 +271,9 @@ pub struct Inbound {
     pub data_coding: u32,
     #[prost(uint64, tag = "9")]
     pub at_ms: u64,
+    /// Where its first record began, if this one repeats it so that the journal need not be kept for that.
+    #[prost(uint64, optional, tag = "10")]
+    pub first_at: Option<u64>,
 }
 
 /// An inbound message was acknowledged by a client, or its time is over.
@@ -330,6 +317,7 @@ pub enum Record {
     InboundDone(InboundDone),
     KeyKept(KeyKept),
     Replaced(Box<Replaced>),
+    Carried(Box<Carried>),
 }
 
 /// Why a frame is not a record of ours.
@@ -374,6 +362,7 @@ impl Record {
             Self::Inbound(_) => 23,
             Self::InboundDone(_) => 24,
             Self::KeyKept(_) => 25,
+            Self::Carried(_) => 26,
             Self::Replaced(_) => 27,
         }
     }
@@ -394,6 +383,7 @@ impl Record {
             Self::InboundDone(record) => of_high(record.id_high),
             Self::KeyKept(record) => of_high(record.segment.id_high),
             Self::Replaced(record) => of_high(record.segment.id_high),
+            Self::Carried(record) => of_high(record.message.id_high),
         }
     }
 
@@ -411,6 +401,7 @@ impl Record {
             Self::InboundDone(record) => record.encode_raw(out),
             Self::KeyKept(record) => record.encode_raw(out),
             Self::Replaced(record) => record.encode_raw(out),
+            Self::Carried(record) => record.encode_raw(out),
         }
     }
 
@@ -433,6 +424,7 @@ impl Record {
             23 => Inbound::decode(payload).map(|record| Self::Inbound(Box::new(record))),
             24 => InboundDone::decode(payload).map(Self::InboundDone),
             25 => KeyKept::decode(payload).map(Self::KeyKept),
+            26 => Carried::decode(payload).map(|record| Self::Carried(Box::new(record))),
             27 => Replaced::decode(payload).map(|record| Self::Replaced(Box::new(record))),
             unknown => return Err(RecordError::Kind(unknown)),
         };
@@ -441,57 +433,4 @@ impl Record {
             what: error.to_string(),
         })
     }
-}
-
-/// Splits an id into the halves that records carry.
-#[must_use]
-pub(crate) fn halves(id: MessageId) -> (u64, u64) {
-    let octets = id.to_bytes();
-    let half = |at: usize| {
-        let mut word = [0; 8];
-        word.copy_from_slice(&octets[at..at + 8]);
-        u64::from_be_bytes(word)
-    };
-    (half(0), half(8))
-}
-
-/// Joins the halves; `None` when they are not a message id, which in a checksummed record means it was made by no release of ours.
-#[must_use]
-pub fn joined(high: u64, low: u64) -> Option<MessageId> {
-    let mut octets = [0; 16];
-    octets[..8].copy_from_slice(&high.to_be_bytes());
-    octets[8..].copy_from_slice(&low.to_be_bytes());
-    MessageId::from_bytes(&octets).ok()
-}
-
-impl From<SegmentRef> for Segment {
-    fn from(segment: SegmentRef) -> Self {
-        let (id_high, id_low) = halves(segment.message);
-        Self {
-            id_high,
-            id_low,
-            leg: u32::from(segment.leg),
-            attempt: u32::from(segment.attempt),
-            segment: u32::from(segment.segment),
-        }
-    }
-}
-
-impl Segment {
-    /// The reference it stands for; `None` when a number is out of range.
-    #[must_use]
-    pub fn to_ref(self) -> Option<SegmentRef> {
-        Some(SegmentRef {
-            message: joined(self.id_high, self.id_low)?,
-            leg: u8::try_from(self.leg).ok()?,
-            attempt: u16::try_from(self.attempt).ok()?,
-            segment: u8::try_from(self.segment).ok()?,
-        })
-    }
-}
-
-/// The octets of a carrier id, as records carry them.
-#[must_use]
-pub(crate) fn carrier_id_octets(id: &CarrierMessageId) -> Vec<u8> {
-    id.as_bytes().to_vec()
 }

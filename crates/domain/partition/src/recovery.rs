@@ -55,7 +55,7 @@ impl Partition {
         ids
     }
 
-    /// Where a live message that is not cold was admitted: over all partitions together, messages are in order of admission by that.
+    /// Where a live message that is not cold was admitted, however often it was carried since: over all partitions together, messages are in order of admission by that.
     #[must_use]
     pub fn admitted_at(&self, id: MessageId) -> Option<u64> {
         self.live.get(&id).map(|entry| entry.admitted_at)

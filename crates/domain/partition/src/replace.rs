@@ -121,6 +121,7 @@ impl Partition {
         entry.cost_bytes = record.cost_bytes;
         entry.attempt = segment.attempt;
         entry.claimed = false;
+        entry.whole = false;
         entry.sequence += 2;
         entry.reason = Reason::ReplacedByCaller;
         entry.changed_ms = record.at_ms;

@@ -28,14 +28,16 @@ pub struct Partition {
     pub(crate) ids: IdSource,
     /// Boxed: the table is rebuilt at twice its size now and then, which must neither take long nor take much.
     pub(crate) live: HashMap<MessageId, Box<Entry>, IdBuildHasher>,
-    /// Live messages of which there is a row only.
+    /// Live messages that wait to be sent and of which there is a row only.
     pub(crate) cold: ColdTable,
+    /// Live messages that await a receipt and of which there is a row only.
+    pub(crate) awaited: ColdTable,
     pub(crate) finished: FinishedMessages,
     pub(crate) deadlines: Deadlines,
     pub(crate) idempotency: IdempotencyKeys,
     pub(crate) early: EarlyReceipts,
     pub(crate) inbound: InboundMessages,
-    /// Live messages by the part of the journal that holds their Admitted record.
+    /// Live messages by the part of the journal that holds the record it must be kept from for them.
     pub(crate) pins: Pins,
     /// Expectations of messages that were forgotten since the engine last asked.
     pub(crate) orphaned: Vec<Taken>,
@@ -62,6 +64,7 @@ impl Partition {
             ids: IdSource::new(number),
             live: HashMap::default(),
             cold: ColdTable::default(),
+            awaited: ColdTable::default(),
             finished: FinishedMessages::new(limits.finished),
             deadlines: Deadlines::default(),
             idempotency: IdempotencyKeys::new(limits.idempotency_keys),
@@ -112,6 +115,7 @@ impl Partition {
             return Some(Due::Decide(Event::Due(id)));
         }
         entry.state = MessageState::Queued;
+        entry.whole = false;
         let enqueue = entry.enqueue(id, entry.attempt, Place::Back);
         self.set_due(id, enqueue.payload.expires_ms);
         Some(Due::Release(enqueue))
@@ -162,13 +166,13 @@ impl Partition {
         }
     }
 
-    /// An inbound message that waits for a client, with the position of its record.
+    /// An inbound message that waits for a client, with the position of its first record.
     #[must_use]
     pub fn find_inbound(&self, id: MessageId) -> Option<(u64, &InboundView)> {
         self.inbound.find(id)
     }
 
-    /// Inbound messages that wait for a client, in order of arrival, each with the position of its record: several partitions together
+    /// Inbound messages that wait for a client, in order of arrival, each with the position of its first record: several partitions together
     /// are in order of arrival by that.
     pub fn inbound(&self) -> impl Iterator<Item = (u64, &InboundView)> {
         self.inbound.iter()
@@ -210,14 +214,21 @@ impl Partition {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            live: self.live.len() + self.cold.len(),
+            live: self.live.len() + self.cold.len() + self.awaited.len(),
             cold: self.cold.len(),
+            cold_awaited: self.awaited.len(),
             finished: self.finished.len(),
             deadlines: self.deadlines.len(),
             idempotency_keys: self.idempotency.len(),
             early_receipts: self.early.len(),
             inbound: self.inbound.len(),
         }
+    }
+
+    /// Adds a live message with its deadline.
+    pub(crate) fn insert_live(&mut self, id: MessageId, entry: Entry) {
+        self.deadlines.change(id, 0, entry.due_ms);
+        self.live.insert(id, Box::new(entry));
     }
 
     pub(crate) fn set_due(&mut self, id: MessageId, due_ms: u64) {
@@ -233,8 +244,10 @@ impl Partition {
 pub struct Counts {
     /// Live messages, cold ones included.
     pub live: usize,
-    /// Cold messages: those of which only a row is kept in memory.
+    /// Cold messages that wait to be sent: only a row of each is kept in memory.
     pub cold: usize,
+    /// Cold messages that await a receipt.
+    pub cold_awaited: usize,
     /// Finished messages that can still be looked up.
     pub finished: usize,
     /// Live messages with a deadline of their own; those of cold ones are kept by the chunk.

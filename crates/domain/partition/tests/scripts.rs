@@ -11,7 +11,10 @@ use message::{
 use partition::record::RECORD_VERSION;
 use partition::{Boot, Claim, Counts, Event, Matched, Partition, Record, Recovered};
 use proptest::prelude::*;
-use rig::{Rig, TENANT, carrier_id, derived, rejected, replay, replay_cold, submission};
+use rig::{
+    Rig, TENANT, carrier_id, derived, rejected, replay, replay_cold, replay_cold_from, replay_from,
+    submission,
+};
 
 /// The kind of Written records, whose file a power cut may empty.
 const WRITTEN: u8 = 18;
@@ -62,6 +65,10 @@ enum Step {
     Warm {
         which: usize,
     },
+    /// Everything about a message is written once more.
+    Carry {
+        which: usize,
+    },
     Advance {
         ms: u64,
     },
@@ -95,6 +102,14 @@ fn cooling_step() -> impl Strategy<Value = Step> {
         12 => step(),
         4 => (which.clone(), any::<bool>()).prop_map(|(which, all)| Step::Cool { which, all }),
         2 => which.prop_map(|which| Step::Warm { which }),
+    ]
+}
+
+/// Steps in which messages are carried besides, and each may be let go of.
+fn carrying_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => cooling_step(),
+        1 => (0_usize..1_000).prop_map(|which| Step::Carry { which }),
     ]
 }
 
@@ -190,47 +205,73 @@ fn run(rig: &mut Rig, step: Step) {
                 rig.decide(Event::ExpiredInLane(id));
             }
         }
-        Step::Cool { which, all } => {
-            let one = pick(&queued, which);
-            let cooled = queued.into_iter().filter(|id| all || one == Some(*id));
-            cooled.for_each(|id| rig.cool(id));
-        }
+        Step::Cool { which, all } => cool(rig, &queued, (which, all)),
         Step::Warm { which } => pick(&rig.ids, which)
             .into_iter()
             .for_each(|id| rig.warm(id)),
+        Step::Carry { which } => pick(&rig.ids, which)
+            .into_iter()
+            .for_each(|id| rig.carry(id)),
         Step::Advance { ms } => rig.advance(ms),
     }
 }
 
+/// Cools one message, rather one that waits in a lane than another, or all.
+fn cool(rig: &mut Rig, queued: &[MessageId], (which, all): (usize, bool)) {
+    let one = pick(queued, which).or_else(|| pick(&rig.ids, which));
+    let cooled = rig.ids.clone().into_iter();
+    cooled
+        .filter(|id| all || one == Some(*id))
+        .for_each(|id| rig.cool(id));
+}
+
 /// The replayed partition is the live one, but for releases into a lane, which have no record: the claim is their proof.
 fn same_state(live: &Rig, replayed: &Partition) {
-    for id in &live.ids {
+    same_messages(live, replayed, &live.ids);
+    let finished = |partition: &Partition| partition.counts().finished;
+    assert_eq!(finished(replayed), finished(&live.partition));
+}
+
+/// The same of a partition that was replayed from where the journal must be kept from: what has finished before may be gone.
+fn same_live_state(live: &Rig, replayed: &Partition) {
+    let view = |id: &MessageId| rig::find(&live.partition, &live.log, *id);
+    let is_live = |id: &MessageId| view(id).is_some_and(|view| !view.state.is_final());
+    let alive: Vec<_> = live.ids.iter().copied().filter(is_live).collect();
+    same_messages(live, replayed, &alive);
+}
+
+fn same_messages(live: &Rig, replayed: &Partition, ids: &[MessageId]) {
+    for id in ids {
         let mut is = rig::find(replayed, &live.log, *id);
         let mut was = rig::find(&live.partition, &live.log, *id);
+        let mut same_due = true;
         if let (Some(is), Some(was)) = (&mut is, &mut was)
             && (is.state, was.state) == (MessageState::Scheduled, MessageState::Queued)
         {
             was.state = is.state;
+            same_due = false;
         }
         assert_eq!(is, was);
+        // What nobody sees is in the record that says everything.
+        let whole = |partition: &Partition| partition.carried(*id, live.now);
+        if let (Some(is), Some(was), true) = (whole(replayed), whole(&live.partition), same_due) {
+            assert_eq!(is, was);
+        }
     }
     let (is, was) = (replayed.counts(), live.partition.counts());
-    assert_eq!(is.deadlines + is.cold, was.deadlines + was.cold);
-    let (cold, deadlines) = (was.cold, was.deadlines);
-    assert_eq!(
-        Counts {
-            cold,
-            deadlines,
-            ..is
-        },
-        was
-    );
-    // A cold message holds no credits; all else that is derived is the same whichever are cold.
-    let (mut is, mut was) = (derived(replayed, &live.ids), live.indexes.clone());
-    is.credits
-        .retain(|id| live.partition.cold_position(*id).is_none());
-    was.credits
-        .retain(|id| replayed.cold_position(*id).is_none());
+    let with_deadline = |it: Counts| it.deadlines + it.cold + it.cold_awaited;
+    assert_eq!(with_deadline(is), with_deadline(was));
+    let (is_live, was_live) = ((is.live, is.early_receipts), (was.live, was.early_receipts));
+    assert_eq!(is_live, was_live);
+    // A cold message holds no credits and no expectations; all else that is derived is the same whichever are cold.
+    let (mut is, mut was) = (derived(replayed, ids), derived(&live.partition, ids));
+    for indexes in [&mut is, &mut was] {
+        let is_cold = |id| [replayed, &live.partition].map(|it| it.cold_position(id).is_some());
+        let is_warm = |id: MessageId| is_cold(id) == [false, false];
+        indexes.credits.retain(|id| is_warm(*id));
+        let expectations = &mut indexes.expectations;
+        expectations.retain(|(_, _, segment)| is_warm(segment.message));
+    }
     assert_eq!(is, was);
     assert_eq!(replayed.oldest_position(), live.partition.oldest_position());
 }
@@ -286,9 +327,22 @@ fn last_attempt(log: &[(u8, Vec<u8>)], id: MessageId) -> LastAttempt {
     last
 }
 
-/// Restarts from a log and holds the result against the table in `recovery.rs`.
+/// Restarts from a log, once whole and once without what it need not be kept for.
 fn recover(log: &[(u8, Vec<u8>)], ids: &[MessageId], boot: Boot, wall_ms: u64) {
-    let mut rig = Rig::over(replay(log), wall_ms);
+    let whole = replay(log);
+    let kept = whole.oldest_position().map_or(log.len(), rig::index_of);
+    recovered((log, whole), ids, boot, wall_ms);
+    recovered((log, replay_from(log, kept)), ids, boot, wall_ms);
+}
+
+/// Holds a restart against the table in `recovery.rs`.
+fn recovered(
+    (log, partition): (&[(u8, Vec<u8>)], Partition),
+    ids: &[MessageId],
+    boot: Boot,
+    wall_ms: u64,
+) {
+    let mut rig = Rig::over(partition, wall_ms);
     rig.ids = ids.to_vec();
     rig.indexes = derived(&rig.partition, ids);
     let live: BTreeSet<_> = rig.partition.live_ids().into_iter().collect();
@@ -376,8 +430,27 @@ proptest! {
     }
 
     #[test]
+    fn what_was_carried_needs_none_of_its_older_records(
+        steps in proptest::collection::vec(carrying_step(), 1..60),
+    ) {
+        let mut rig = Rig::new();
+        for step in steps {
+            run(&mut rig, step);
+            rig.check();
+            same_state(&rig, &replay(&rig.log));
+            same_state(&rig, &replay_cold(&rig.log));
+            let kept = rig.partition.oldest_position().map_or(rig.log.len(), rig::index_of);
+            same_live_state(&rig, &replay_from(&rig.log, kept));
+            same_live_state(&rig, &replay_cold_from(&rig.log, kept));
+        }
+        rig.run_out();
+        rig.check();
+        prop_assert!(rig.indexes.credits.is_empty() && rig.lanes.is_empty());
+    }
+
+    #[test]
     fn after_a_crash_at_any_record_nothing_is_lost_and_nothing_sent_twice_in_silence(
-        steps in proptest::collection::vec(step(), 1..40),
+        steps in proptest::collection::vec(carrying_step(), 1..40),
         pause_ms in prop_oneof![Just(0_u64), 0_u64..100_000],
     ) {
         let mut rig = Rig::new();

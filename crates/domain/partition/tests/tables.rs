@@ -6,7 +6,7 @@ use message::{CarrierMessageId, Category, IdSource, InboundMessage, Reason, Rece
 use partition::{
     Answer, Claim, Event, IdempotencyKey, InboundArrived, KeyRoom, PriorKey, Record, SubmittedKey,
 };
-use rig::{RESENDS, Rig, TENANT, replay, submission};
+use rig::{RESENDS, Rig, TENANT, position_of, replay, submission};
 
 fn with_key(rig: &mut Rig, key: &str, category: Category) -> Answer {
     let mut submission = submission(category);
@@ -88,7 +88,7 @@ fn sealed_keys_answer_until_they_are_filed_and_pin_the_journal_as_long() {
     let made_ms = rig.now.wall_ms;
     rig.advance(1_000);
     with_key(&mut rig, "b", Category::Otp);
-    assert_eq!(rig.partition.oldest_key_position(), Some(0));
+    assert_eq!(rig.partition.oldest_key_position(), Some(position_of(0)));
     let sealed = rig.partition.seal_keys().expect("there are keys");
     assert_eq!(sealed.made_ms(), Some((made_ms, made_ms + 1_000)));
     with_key(&mut rig, "c", Category::Otp);
@@ -99,9 +99,9 @@ fn sealed_keys_answer_until_they_are_filed_and_pin_the_journal_as_long() {
             Answer::Repeat(rig.ids[nth])
         );
     }
-    assert_eq!(rig.partition.oldest_key_position(), Some(0));
+    assert_eq!(rig.partition.oldest_key_position(), Some(position_of(0)));
     rig.partition.keys_filed();
-    assert_eq!(rig.partition.oldest_key_position(), Some(2));
+    assert_eq!(rig.partition.oldest_key_position(), Some(position_of(2)));
     assert_eq!(rig.partition.counts().idempotency_keys, 1);
 }
 
@@ -266,7 +266,7 @@ fn inbound_messages_wait_for_a_client_in_bounds_and_in_time() {
         waiting.iter().map(|view| view.id).collect::<Vec<_>>(),
         [second]
     );
-    assert_eq!(rig.partition.oldest_position(), Some(1));
+    assert_eq!(rig.partition.oldest_position(), Some(position_of(1)));
     rig.advance(5_001);
     assert_eq!(rig.partition.counts().inbound, 0);
     assert_eq!(rig.partition.oldest_position(), None);

@@ -70,7 +70,9 @@ struct SubQueue<T> {
     state: State,
     sender: u64,
     items: VecDeque<Entry<T>>,
-    /// What follows the items.
+    /// What follows the items: names that were there first but were found late, a few or none.
+    older: Run,
+    /// What follows those.
     run: Run,
     /// Names taken from the run whose items are being read.
     reading: usize,
@@ -78,7 +80,16 @@ struct SubQueue<T> {
 
 impl<T> SubQueue<T> {
     fn has_spilled(&self) -> bool {
-        self.reading > 0 || !self.run.is_empty()
+        self.reading > 0 || self.has_run()
+    }
+
+    /// Whether there are names that nobody reads yet.
+    fn has_run(&self) -> bool {
+        !self.older.is_empty() || !self.run.is_empty()
+    }
+
+    fn next_name(&mut self) -> Option<Spilled> {
+        self.older.pop().or_else(|| self.run.pop())
     }
 }
 
@@ -168,28 +179,31 @@ impl<T> Tenant<T> {
         };
         Held {
             items: sub.items.len(),
-            spilled: sub.run.len() + sub.reading,
+            spilled: sub.older.len() + sub.run.len() + sub.reading,
         }
     }
 
-    /// Appends a name; gives the sub-queue's place if it is its first that nobody reads.
+    /// Adds a name behind all others, or behind those that were found late; gives the sub-queue's place if it is its first that nobody reads.
     pub(crate) fn spill(
         &mut self,
         sender: u64,
-        name: Spilled,
+        (name, end): (Spilled, End),
         spares: &mut Spares<T>,
     ) -> Option<usize> {
         let place = self.place_of(sender);
         self.open(place, sender, spares);
-        let run = &mut self.places[place].run;
-        let first = run.is_empty();
-        run.push(name);
+        let sub = &mut self.places[place];
+        let first = !sub.has_run();
+        match end {
+            End::Back => sub.run.push(name),
+            End::Head => sub.older.push(name),
+        }
         first.then_some(place)
     }
 
     /// Whether a sub-queue has names that nobody reads yet.
     pub(crate) fn has_run(&self, place: usize) -> bool {
-        !self.places[place].run.is_empty()
+        self.places[place].has_run()
     }
 
     /// Takes the names that a sub-queue should read now; how many they are.
@@ -199,7 +213,7 @@ impl<T> Tenant<T> {
             return 0;
         }
         let before = names.len();
-        names.extend(std::iter::from_fn(|| sub.run.pop()).take(thirst.batch));
+        names.extend(std::iter::from_fn(|| sub.next_name()).take(thirst.batch));
         sub.reading = names.len() - before;
         sub.reading
     }
@@ -358,6 +372,7 @@ impl<T> Tenant<T> {
                 state: State::Free,
                 sender: 0,
                 items: VecDeque::new(),
+                older: Run::default(),
                 run: Run::default(),
                 reading: 0,
             });

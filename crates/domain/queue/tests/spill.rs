@@ -174,3 +174,28 @@ fn a_tenant_that_must_read_first_holds_up_nobody() {
     let popped = lane.pop(0, |_| Verdict::Take, &mut Vec::new());
     assert_eq!(popped.map(|popped| popped.item), Some(0));
 }
+
+#[test]
+fn names_that_were_found_late_come_first_in_the_order_in_which_they_were_found() {
+    let mut lane = FairQueue::new();
+    for key in 10..15 {
+        lane.spill(1, 1, Spilled { shelf: 0, key });
+    }
+    for key in 0..4 {
+        lane.spill_first(1, 1, Spilled { shelf: 0, key });
+    }
+    lane.spill(1, 1, Spilled { shelf: 0, key: 15 });
+    assert_eq!((lane.len(), lane.held(1, 1).spilled), (10, 10));
+    let mut order = Vec::new();
+    let mut names = Vec::new();
+    while let Some(reading) = lane.next_thirsty(THIRST, &mut names) {
+        for name in names.drain(..) {
+            lane.refill(reading, 1, name.key);
+        }
+        while let Some(popped) = lane.pop(0, |_| Verdict::Take, &mut Vec::new()) {
+            order.push(popped.item);
+        }
+    }
+    assert_eq!(order, [0, 1, 2, 3, 10, 11, 12, 13, 14, 15]);
+    assert!(lane.is_empty());
+}

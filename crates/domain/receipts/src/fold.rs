@@ -34,6 +34,18 @@ impl Fold {
         }
     }
 
+    /// What the fold is made of: a bit for each delivered segment, the first segment lowest, and the failure that names the whole.
+    #[must_use]
+    pub const fn parts(&self) -> ([u64; 4], Option<ReceiptState>) {
+        (self.delivered, self.failure)
+    }
+
+    /// The fold that has these [`Self::parts`].
+    #[must_use]
+    pub const fn of_parts(delivered: [u64; 4], failure: Option<ReceiptState>) -> Self {
+        Self { delivered, failure }
+    }
+
     /// The message's final state and reason, as soon as the receipts decide it; `segments` is how many an attempt has.
     #[must_use]
     pub fn verdict(&self, segments: u8) -> Option<(MessageState, Reason)> {
@@ -97,6 +109,8 @@ mod tests {
             }
             prop_assert_eq!(forwards, backwards);
             prop_assert_eq!(forwards.verdict(4), backwards.verdict(4));
+            let (delivered, failure) = forwards.parts();
+            prop_assert_eq!(Fold::of_parts(delivered, failure), forwards);
         }
     }
 

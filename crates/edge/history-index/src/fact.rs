@@ -51,6 +51,10 @@ pub struct Admission {
     pub state: MessageState,
     /// Why.
     pub reason: Reason,
+    /// The carrier of its last attempt; `None` before any.
+    pub carrier: Option<CarrierId>,
+    /// Whether any attempt was ever uncertain.
+    pub uncertain: bool,
 }
 
 /// Where a message went.

@@ -136,6 +136,10 @@ impl Row {
         self.category = admission.category.index() as u32;
         self.recipient = admission.recipient.0.to_vec();
         self.admitted_ms = admission.admitted_ms;
+        self.uncertain |= admission.uncertain;
+        if let Some(carrier) = admission.carrier {
+            self.carrier = carrier.0;
+        }
         self.go(Some(admission.state), Some(admission.reason), at_ms);
     }
 

@@ -25,7 +25,7 @@ pub(crate) enum LaneThirst {
 }
 
 /// Where a message waits: enough to find its sub-queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Whereabouts {
     pub(crate) group: RouteGroupId,
     pub(crate) lane: Lane,
@@ -73,6 +73,19 @@ impl Cell {
         group
             .waiting_mut(at.lane.index())
             .spill(at.tenant, at.sender_hash, name);
+        true
+    }
+
+    /// Puts the name of a cold message before those that its sub-queue has already, and behind those that came in this way. `false` when the
+    /// group is not known.
+    pub(crate) fn spill_first(&mut self, at: Whereabouts, name: Spilled) -> bool {
+        let mut groups = self.groups.iter_mut();
+        let Some(group) = groups.find(|group| group.id == at.group) else {
+            return false;
+        };
+        group
+            .waiting_mut(at.lane.index())
+            .spill_first(at.tenant, at.sender_hash, name);
         true
     }
 

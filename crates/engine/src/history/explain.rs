@@ -137,7 +137,7 @@ pub(crate) fn explain(
     let owner = now
         .as_ref()
         .map(|(view, _)| view.tenant)
-        .or(admitted.map(|admitted| TenantId(admitted.tenant)))
+        .or(admitted.map(|(admitted, _)| TenantId(admitted.tenant)))
         .or(summary.as_ref().map(|summary| summary.tenant));
     if owner != Some(tenant) {
         return Err(HistoryError::Unknown);
@@ -155,11 +155,21 @@ pub(crate) fn explain(
     Ok(found.tell(&names, (now, summary), (indexed, writes)))
 }
 
-fn admission(record: &Record) -> Option<&partition::record::Admitted> {
-    if let Record::Admitted(admitted) = record {
-        Some(admitted)
-    } else {
-        None
+/// What a record says of the submission, and whether that had an idempotency key: the admission, or where that is gone, a record that repeats it.
+fn admission(record: &Record) -> Option<(&partition::record::Admitted, bool)> {
+    match record {
+        Record::Admitted(record) => Some((record, record.idempotency.is_some())),
+        Record::Carried(record) => Some((&record.message, record.keyed)),
+        Record::Claimed(_)
+        | Record::Written(_)
+        | Record::Outcome(_)
+        | Record::Receipt(_)
+        | Record::Final(_)
+        | Record::EarlyReceipt(_)
+        | Record::Inbound(_)
+        | Record::InboundDone(_)
+        | Record::KeyKept(_)
+        | Record::Replaced(_) => None,
     }
 }
 
@@ -196,7 +206,7 @@ impl Found {
     /// When segments may have been written, in milliseconds since the epoch: from the admission to the last record, or on and on.
     fn times_ms(&self, held: bool) -> (u64, u64) {
         let admitted = self.records.values().find_map(admission);
-        let from_ms = admitted.map_or(0, |admitted| admitted.admitted_ms);
+        let from_ms = admitted.map_or(0, |(admitted, _)| admitted.admitted_ms);
         let shown = self.records.iter();
         let shown = shown.filter_map(|(position, record)| HistoryRecord::of(*position, record));
         let last_ms = shown.map(|record| record.at_ms).max();
@@ -280,7 +290,7 @@ impl Found {
         (indexed, writes): (Indexed, Writes),
     ) -> Explanation {
         let submitted = self.records.values().find_map(admission);
-        let submitted = submitted.and_then(|admitted| names.submitted(admitted));
+        let submitted = submitted.and_then(|(admitted, keyed)| names.submitted(admitted, keyed));
         let mut records: Vec<_> = self
             .records
             .iter()
@@ -378,7 +388,7 @@ impl Names<'_> {
             .unwrap_or_else(|| format!("number-{number:08x}"))
     }
 
-    fn submitted(&self, record: &partition::record::Admitted) -> Option<Submitted> {
+    fn submitted(&self, record: &partition::record::Admitted, keyed: bool) -> Option<Submitted> {
         let lane = usize::try_from(record.lane).ok()?;
         Some(Submitted {
             tenant: TenantId(record.tenant),
@@ -396,7 +406,7 @@ impl Names<'_> {
             segments: record.segments,
             config_version: record.config_version,
             batch_id: record.batch_id.clone(),
-            has_idempotency_key: record.idempotency.is_some(),
+            has_idempotency_key: keyed,
             claimed: record.claimed,
         })
     }

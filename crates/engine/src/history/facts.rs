@@ -1,9 +1,9 @@
 //! From records to what the index is told.
 
 use history_index::{Admission, Change, Fact, Moved, RecipientSecret};
-use message::{CallerId, MessageState, Msisdn, OutcomeClass, RouteGroupId, TenantId};
+use message::{CallerId, MessageState, Msisdn, OutcomeClass, Reason, RouteGroupId, TenantId};
 use partition::Record;
-use partition::record::{Admitted, Outcome};
+use partition::record::{Admitted, Carried, Outcome};
 
 use super::record::{
     admitted_state, carrier_of, class_of, message_of, reason_of, replaced_state, state_of,
@@ -17,7 +17,13 @@ pub(crate) fn fact(
 ) -> Option<Fact> {
     let id = message_of(record)?;
     let (at_ms, change) = match record {
-        Record::Admitted(record) => (record.admitted_ms, admitted(secret, record)),
+        Record::Admitted(record) => {
+            let admission = admission(secret, record, admitted_state(record));
+            (
+                record.admitted_ms,
+                admission.map_or(Change::Noted, Change::Admitted),
+            )
+        }
         Record::Claimed(_) => (0, moved(Some(MessageState::Queued))),
         Record::Written(record) => (record.at_ms, moved(Some(MessageState::Attempting))),
         Record::Outcome(record) => (record.at_ms, outcome(record)),
@@ -41,6 +47,8 @@ pub(crate) fn fact(
             };
             (record.at_ms, Change::Moved(replaced))
         }
+        // Nothing happened to the message, so that the time of its last change stays.
+        Record::Carried(record) => (record.changed_ms, carried(secret, record)),
         Record::KeyKept(_) => (0, Change::Noted),
         Record::EarlyReceipt(_) | Record::Inbound(_) | Record::InboundDone(_) => return None,
     };
@@ -62,24 +70,40 @@ fn moved(state: Option<MessageState>) -> Change {
     })
 }
 
-/// A record whose number or category makes no sense still has its place in the history of its message, and is listed nowhere.
-fn admitted(secret: &RecipientSecret, record: &Admitted) -> Change {
-    let number = Msisdn::from_u64(record.recipient);
-    let (Ok(number), Ok(category)) = (number, partition::category_of(record.category)) else {
-        return Change::Noted;
-    };
+/// What an admission says; `None` when its number or category makes no sense: such a record still has its place in the history of its message,
+/// and is listed nowhere.
+fn admission(
+    secret: &RecipientSecret,
+    record: &Admitted,
+    (state, reason): (MessageState, Reason),
+) -> Option<Admission> {
+    let number = Msisdn::from_u64(record.recipient).ok()?;
     let tenant = TenantId(record.tenant);
-    let (state, reason) = admitted_state(record);
-    Change::Admitted(Admission {
+    Some(Admission {
         tenant,
         caller: CallerId(record.caller),
         group: RouteGroupId(record.group),
-        category,
+        category: partition::category_of(record.category).ok()?,
         recipient: secret.hash(tenant, number),
         admitted_ms: record.admitted_ms,
         state,
         reason,
+        carrier: None,
+        uncertain: false,
     })
+}
+
+fn carried(secret: &RecipientSecret, record: &Carried) -> Change {
+    let state = state_of(record.state);
+    let admission = state.and_then(|state| {
+        let reason = reason_of(record.reason);
+        Some(Admission {
+            carrier: carrier_of(record.carrier),
+            uncertain: record.ever_uncertain,
+            ..admission(secret, &record.message, (state, reason))?
+        })
+    });
+    admission.map_or(Change::Noted, Change::Admitted)
 }
 
 /// Where an outcome leaves its message. One that orders nothing may be about an earlier attempt than the present one, which then stays

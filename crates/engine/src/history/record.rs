@@ -26,6 +26,8 @@ pub enum RecordKind {
     KeyKept,
     /// The message got new content.
     Replaced,
+    /// Everything about the message was written once more; nothing happened to it.
+    Carried,
 }
 
 /// One record of a message.
@@ -87,6 +89,7 @@ pub(crate) fn message_of(record: &Record) -> Option<MessageId> {
         Record::Final(record) => of(&record.segment),
         Record::KeyKept(record) => of(&record.segment),
         Record::Replaced(record) => of(&record.segment),
+        Record::Carried(record) => joined(record.message.id_high, record.message.id_low),
         Record::EarlyReceipt(_) | Record::Inbound(_) | Record::InboundDone(_) => None,
     }
 }
@@ -204,8 +207,27 @@ impl HistoryRecord {
                     ..of(RecordKind::Replaced, record.at_ms, record.segment)
                 }
             }
+            Record::Carried(record) => Self::of_carried(position, record),
             Record::EarlyReceipt(_) | Record::Inbound(_) | Record::InboundDone(_) => return None,
         })
+    }
+
+    fn of_carried(position: u64, record: &record::Carried) -> Self {
+        let state = state_of(record.state);
+        let waits_for_time = state == Some(MessageState::Scheduled);
+        let last = record.taken.last();
+        Self {
+            reason: reason_of(record.reason),
+            state,
+            attempt: AttemptNo::try_from(record.attempt).unwrap_or(AttemptNo::MAX),
+            carrier: carrier_of(record.carrier),
+            status: record.status,
+            carrier_message_id: last
+                .map_or_else(Vec::new, |taken| taken.carrier_message_id.clone()),
+            next_at_ms: if waits_for_time { record.due_ms } else { 0 },
+            deadline_ms: if waits_for_time { 0 } else { record.due_ms },
+            ..Self::new(position, RecordKind::Carried, record.at_ms, None)
+        }
     }
 
     fn of_outcome(position: u64, record: &record::Outcome) -> Self {

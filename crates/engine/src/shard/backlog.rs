@@ -17,8 +17,7 @@
 
 use journal::Append as _;
 use message::{MessageId, Now};
-use partition::record::{Admitted, joined};
-use partition::{ApplyError, Enqueue, Event};
+use partition::{ApplyError, Derived, Enqueue, Event, Warmed, Whole};
 use queue::{Amount, Spilled, Thirst};
 
 use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
@@ -53,7 +52,7 @@ pub(super) enum Purpose {
 }
 
 /// Records that were read, from last to first, and what for.
-type Warming = (Purpose, Vec<(u64, Admitted)>);
+type Warming = (Purpose, Vec<(u64, Whole)>);
 
 /// What of the backlog is on its way back.
 #[derive(Debug)]
@@ -66,6 +65,8 @@ pub(super) struct Backlog {
     expiring: bool,
     expiry_looked_ns: u64,
     names: Vec<Spilled>,
+    /// Of a message that becomes warm.
+    facts: Vec<Derived>,
 }
 
 impl Backlog {
@@ -77,6 +78,7 @@ impl Backlog {
             expiring: false,
             expiry_looked_ns: 0,
             names: Vec::new(),
+            facts: Vec::new(),
         }
     }
 
@@ -235,33 +237,60 @@ impl Shard {
             let Some((purpose, mut records)) = self.next_answer()? else {
                 return Ok(());
             };
-            let reading = match purpose {
-                Purpose::Ahead(reading) => Some(reading),
-                Purpose::Expired => None,
-                Purpose::Asked(request) => {
-                    left -= 1;
-                    if let Some((position, record)) = records.pop() {
-                        self.serve_asked(request, record, position, now)?;
-                    }
-                    continue;
-                }
-            };
+            if let Purpose::Asked(request) = purpose {
+                left -= 1;
+                self.serve_answer(request, records.pop(), now)?;
+                continue;
+            }
             while left > 0
                 && let Some((position, record)) = records.pop()
             {
+                if let Some(moved) = self.moved(&record, position)? {
+                    // From here on the rest is read again, so that all of it comes in order.
+                    let rest = records.drain(..).rev().map(|(position, _)| position);
+                    let positions = std::iter::once(moved).chain(rest).collect();
+                    let reader = &mut self.backlog.reader;
+                    reader.ask(Urgency::Ahead, purpose, positions);
+                    return Ok(());
+                }
                 left -= 1;
-                match reading {
-                    Some(reading) => self.warm_ahead(reading, record, position, now)?,
-                    None => self.expire(record, position, now)?,
+                match &purpose {
+                    Purpose::Ahead(reading) => self.warm_ahead(*reading, record, position, now)?,
+                    Purpose::Expired | Purpose::Asked(_) => self.expire(record, position, now)?,
                 }
             }
-            match (records.is_empty(), reading) {
+            match (records.is_empty(), &purpose) {
                 (false, _) => self.backlog.warming = Some((purpose, records)),
-                (true, Some(_)) => self.backlog.ahead -= 1,
-                (true, None) => self.backlog.expiring = false,
+                (true, Purpose::Ahead(_)) => self.backlog.ahead -= 1,
+                (true, Purpose::Expired | Purpose::Asked(_)) => self.backlog.expiring = false,
             }
         }
         Ok(())
+    }
+
+    /// Where to read instead, if the message of a record was carried while the record was being read.
+    fn moved(&self, record: &Whole, position: u64) -> Result<Option<u64>, ShardFailure> {
+        let id = id_of(record)?;
+        let present = self.partitions[usize::from(id.partition())].cold_position(id);
+        Ok(present.filter(|present| *present != position))
+    }
+
+    fn serve_answer(
+        &mut self,
+        request: Control,
+        found: Option<(u64, Whole)>,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let Some((position, record)) = found else {
+            return self.serve_request(request, now);
+        };
+        match self.moved(&record, position)? {
+            Some(_) => match self.ask_if_cold(request) {
+                Some(request) => self.serve_request(request, now),
+                None => Ok(()),
+            },
+            None => self.serve_asked(request, record, position, now),
+        }
     }
 
     fn next_answer(&mut self) -> Result<Option<Warming>, ShardFailure> {
@@ -276,11 +305,15 @@ impl Shard {
         Ok(Some((purpose, records)))
     }
 
-    fn expire(&mut self, record: Admitted, position: u64, now: Now) -> Result<(), ShardFailure> {
-        if let Some(Enqueue { id, .. }) = self.warm(record, position)? {
-            self.decide(usize::from(id.partition()), Event::Due(id), now)?;
-            // The lanes hold a name of it at most, which leads nowhere now.
-            self.cell.left_lanes(id);
+    fn expire(&mut self, record: Whole, position: u64, now: Now) -> Result<(), ShardFailure> {
+        match self.warm(record, position)? {
+            Some(Warmed::Queued(Enqueue { id, .. })) => {
+                self.decide(usize::from(id.partition()), Event::Due(id), now)?;
+                // The lanes hold a name of it at most, which leads nowhere now.
+                self.cell.left_lanes(id);
+            }
+            // It has a deadline of its own again, which is over.
+            Some(Warmed::Waiting(_)) | None => {}
         }
         Ok(())
     }
@@ -289,7 +322,7 @@ impl Shard {
     fn serve_asked(
         &mut self,
         request: Control,
-        record: Admitted,
+        record: Whole,
         position: u64,
         now: Now,
     ) -> Result<(), ShardFailure> {
@@ -300,9 +333,9 @@ impl Shard {
                 tenant, id: asked, ..
             } if *asked == id => {
                 let glimpsed = self.partitions[at].glimpse(record, position);
-                let view = glimpsed.map_err(unreadable)?;
-                if let Some(view) = view.filter(|view| view.tenant == *tenant) {
-                    request.found(view);
+                let found = glimpsed.map_err(unreadable)?;
+                if let Some((view, due_ms)) = found.filter(|(view, _)| view.tenant == *tenant) {
+                    request.found(view, due_ms);
                     return Ok(());
                 }
                 None
@@ -312,7 +345,7 @@ impl Shard {
             }
             | Control::Replace {
                 id: asked, tenant, ..
-            } if *asked == id && tenant.0 == record.tenant => self.warm(record, position)?,
+            } if *asked == id && *tenant == record.tenant() => self.warm(record, position)?,
             Control::Find { .. }
             | Control::Cancel { .. }
             | Control::Replace { .. }
@@ -320,7 +353,7 @@ impl Shard {
             | Control::Stats { .. } => None,
         };
         self.serve_request(request, now)?;
-        if let Some(enqueue) = warmed {
+        if let Some(Warmed::Queued(enqueue)) = warmed {
             if self.partitions[at].enqueue_admitted(id).is_some() {
                 // After a replacement the cell finds it superseded.
                 self.enter_lane(enqueue, 0, now);
@@ -335,14 +368,14 @@ impl Shard {
     fn warm_ahead(
         &mut self,
         reading: LaneReading,
-        record: Admitted,
+        record: Whole,
         position: u64,
         now: Now,
     ) -> Result<(), ShardFailure> {
-        let admitted_ms = record.admitted_ms;
+        let admitted_ms = record.message().admitted_ms;
         match self.warm(record, position)? {
-            None => self.cell.give_up(reading),
-            Some(enqueue) => {
+            None | Some(Warmed::Waiting(_)) => self.cell.give_up(reading),
+            Some(Warmed::Queued(enqueue)) => {
                 let waited_ns = now
                     .wall_ms
                     .saturating_sub(admitted_ms)
@@ -356,17 +389,23 @@ impl Shard {
         Ok(())
     }
 
-    /// Makes a message warm, if it is cold still, and gives it its credits.
-    fn warm(&mut self, record: Admitted, position: u64) -> Result<Option<Enqueue>, ShardFailure> {
-        let at = usize::from(id_of(&record)?.partition());
+    /// Makes a message warm, if it is cold still, and gives back to it what it held before: credits, or its expectations.
+    fn warm(&mut self, record: Whole, position: u64) -> Result<Option<Warmed>, ShardFailure> {
+        let id = id_of(&record)?;
+        let at = usize::from(id.partition());
         let warmed = self.partitions[at]
             .warm(record, position)
             .map_err(unreadable)?;
-        if let Some(enqueue) = &warmed {
-            self.shared.backlog_scope().release(Amount::one(0));
-            let scopes = self.shared.scopes(enqueue.payload.lane);
-            let overdrawn = scopes.overdraw(Amount::one(u64::from(enqueue.cost_bytes)));
-            let _held_by_the_message = overdrawn.into_held();
+        if warmed.is_some() {
+            let mut facts = std::mem::take(&mut self.backlog.facts);
+            self.partitions[at].derived(id, &mut facts);
+            for fact in facts.drain(..) {
+                if let Derived::Credits { .. } = &fact {
+                    self.shared.backlog_scope().release(Amount::one(0));
+                }
+                self.restore_fact(fact);
+            }
+            self.backlog.facts = facts;
         }
         Ok(warmed)
     }
@@ -394,7 +433,8 @@ impl Shard {
     }
 }
 
-fn id_of(record: &Admitted) -> Result<MessageId, ShardFailure> {
-    joined(record.id_high, record.id_low)
-        .ok_or_else(|| ShardFailure::Journal("an Admitted record names no message".into()))
+fn id_of(record: &Whole) -> Result<MessageId, ShardFailure> {
+    record
+        .id()
+        .ok_or_else(|| ShardFailure::Journal("a record of a cold message names none".into()))
 }

@@ -25,7 +25,7 @@ use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
 use crate::events::{EventDrive, EventDriver, EventRecovery, JournalSpan};
 use crate::keys::{Keeper, KeyDesk, KeyFiles};
-use crate::reader::{AdmittedSource, ReadBy, Reader};
+use crate::reader::{ReadBy, Reader, WholeSource};
 use crate::shared::{Life, Shared};
 
 /// Why a shard could not be opened.
@@ -108,13 +108,13 @@ impl Shard {
             claimed_before_boot,
             events,
             ..
-        } = replay;
+        } = replay.finish();
         let event_driver = start_events(&shared, events, span, helpers.events)?;
         let written_readable =
             shared
                 .history
                 .attach(config, appender.clone(), written.written())?;
-        let source = AdmittedSource::open(config)?;
+        let source = WholeSource::open(config)?;
         let reader = Reader::start(source, helpers.read_by, Arc::clone(&shared.flag));
         let reader = reader.map_err(OpenError::Reader)?;
         let mut shard = Self {
@@ -216,7 +216,7 @@ impl Shard {
         }
     }
 
-    fn restore_fact(&mut self, fact: Derived) {
+    pub(super) fn restore_fact(&mut self, fact: Derived) {
         match fact {
             Derived::Expectation {
                 carrier,

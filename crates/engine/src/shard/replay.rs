@@ -2,7 +2,7 @@
 //!
 //! Limits: what is in memory afterwards is what later records moved on; everything else is rows and names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use journal::{
@@ -10,17 +10,18 @@ use journal::{
     WrittenLog,
 };
 use key_table::KeyTables;
-use message::{IdBuildHasher, LANES, MessageId, Msisdn, Now, RouteGroupId};
-use partition::record::RECORD_VERSION;
-use partition::{Glance, Partition, Record};
+use message::{IdBuildHasher, LANES, Lane, MessageId, MessageState, Msisdn, Now, RouteGroupId};
+use partition::record::{Carried, RECORD_VERSION, joined};
+use partition::{Glance, KeptCold, Partition, Record, Whole};
 use prost::Message as _;
+use routing::RouteQuery;
 
 use super::recover::OpenError;
 use crate::cell::{Cell, Whereabouts, name_of};
 use crate::config::EngineConfig;
 use crate::events::{Event, EventKey, EventRecovery, JournalSpan};
 use crate::opened::{OPENED_KIND, Opened};
-use crate::reader::AdmittedSource;
+use crate::reader::WholeSource;
 use crate::shared::Shared;
 
 const NO_SUCH_PARTITION: &str = "it belongs to a partition that is not configured";
@@ -37,10 +38,12 @@ pub(super) struct Replay<'a> {
     /// Its lanes get the names of cold messages in the order of admission.
     cell: &'a mut Cell,
     /// Reads back the messages that a later record moves on.
-    source: AdmittedSource,
+    source: WholeSource,
     glance: Glance,
     /// Gets the events that it lacks.
     pub(super) events: EventRecovery,
+    /// Cold messages of which only a Carried record is left, by the sub-queue that they wait in.
+    carried: HashMap<Whereabouts, Vec<CarriedName>>,
     data_id: Option<u64>,
     /// When the last record was written.
     newest: WrittenIn,
@@ -62,13 +65,14 @@ impl<'a> Replay<'a> {
             key_files,
             claimed_before_boot: HashSet::default(),
             cell,
-            source: AdmittedSource::open(config)?,
+            source: WholeSource::open(config)?,
             glance: Glance::default(),
             events: EventRecovery::open(
                 Arc::clone(&config.storage),
                 config.events.log(&config.dir),
                 now.wall_ms,
             ),
+            carried: HashMap::new(),
             data_id: None,
             newest: WrittenIn::ThisBoot,
         })
@@ -110,10 +114,16 @@ impl<'a> Replay<'a> {
                 | Record::EarlyReceipt(_)
                 | Record::Inbound(_)
                 | Record::InboundDone(_)
+                | Record::Carried(_)
                 | Record::Replaced(_) => {}
             }
         }
         self.note_claim(&decoded, record.written_in);
+        if let Record::Carried(carried) = &decoded
+            && self.keep_carried(carried, begins).map_err(unreadable)?
+        {
+            return Ok(());
+        }
         self.warm_for(&decoded).map_err(unreadable)?;
         let partition = self
             .partitions
@@ -164,6 +174,69 @@ impl<'a> Replay<'a> {
         Ok(true)
     }
 
+    /// Takes a message that was carried and is quiet: it stays cold. `false` when it is to be made.
+    fn keep_carried(&mut self, carried: &Carried, begins: u64) -> Result<bool, String> {
+        if carried.state != u32::from(MessageState::Queued.number()) {
+            // Its expectations and its time are in memory, whether it is or not.
+            return Ok(false);
+        }
+        let number = joined(carried.message.id_high, carried.message.id_low);
+        let number = number.map_or(u16::MAX, MessageId::partition);
+        let partition = self
+            .partitions
+            .get_mut(usize::from(number))
+            .ok_or(NO_SUCH_PARTITION)?;
+        let kept = partition.apply_carried_cold(carried, begins);
+        let Some(kept) = kept.map_err(|error| error.to_string())? else {
+            return Ok(false);
+        };
+        if let KeptCold::New {
+            ordinal,
+            admitted_at,
+        } = kept
+        {
+            let message = &carried.message;
+            let lane = lane_of(message.lane)?;
+            let destination = || Ok(message.recipient);
+            let Some(group) = self.group_of(message.group, destination)? else {
+                // Nobody may pull it: made now, it ends for that reason.
+                return self.warm_carried(carried, begins).map(|()| true);
+            };
+            let at = Whereabouts {
+                group,
+                lane,
+                tenant: message.tenant,
+                sender_hash: message::stable_hash(&[message.sender.as_bytes()]),
+            };
+            self.carried.entry(at).or_default().push(CarriedName {
+                admitted_at,
+                ordinal,
+                number,
+            });
+        }
+        Ok(true)
+    }
+
+    fn warm_carried(&mut self, carried: &Carried, begins: u64) -> Result<(), String> {
+        let whole = Whole::Carried(Box::new(carried.clone()));
+        let Some(id) = whole.id() else { return Ok(()) };
+        let partition = &mut self.partitions[usize::from(id.partition())];
+        let warmed = partition.warm(whole, begins);
+        warmed.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What came in with its Carried record was there before everything whose admission is still in the journal, in the order of its own.
+    pub(super) fn finish(mut self) -> Self {
+        for (at, mut names) in self.carried.drain() {
+            names.sort_unstable_by_key(|name| name.admitted_at);
+            for name in names {
+                self.cell
+                    .spill_first(at, name_of(name.number, name.ordinal));
+            }
+        }
+        self
+    }
+
     /// Makes the event of a message that was kept cold, if the event log lacks it.
     fn note_admitted(&mut self, record: journal::Record<'_>) -> Result<(), String> {
         if !self.events.lacks(record.position) {
@@ -186,30 +259,36 @@ impl<'a> Replay<'a> {
     /// Where the message in `glance` waits. A group that is configured no more gives way to the present route; `None` without one.
     fn whereabouts(&self, frame: FrameRef<'_>) -> Result<Option<Whereabouts>, String> {
         let glance = &self.glance;
-        let lane = usize::try_from(glance.lane).ok();
-        let lane = lane
-            .and_then(|index| LANES.get(index))
-            .ok_or(NO_SUCH_LANE)?;
-        let mut group = RouteGroupId(glance.group);
-        if !self.cell.knows(group) {
+        let destination = || {
             let decoded = Record::decode(frame.kind, frame.version, frame.payload);
-            let Record::Admitted(whole) = decoded.map_err(|error| error.to_string())? else {
-                return Ok(None);
-            };
-            let destination =
-                Msisdn::from_u64(whole.recipient).map_err(|error| error.to_string())?;
-            let query = routing::RouteQuery { destination };
-            let Some(route) = self.config.routes.lookup(&query) else {
-                return Ok(None);
-            };
-            group = route.group.id();
-        }
-        Ok(Some(Whereabouts {
+            match decoded.map_err(|error| error.to_string())? {
+                Record::Admitted(whole) => Ok(whole.recipient),
+                other => Err(format!("record kind {} is there", other.kind())),
+            }
+        };
+        let lane = lane_of(glance.lane)?;
+        let group = self.group_of(glance.group, destination)?;
+        Ok(group.map(|group| Whereabouts {
             group,
-            lane: *lane,
+            lane,
             tenant: glance.tenant,
             sender_hash: glance.sender_hash(),
         }))
+    }
+
+    /// The group that may pull a message now; `None` when there is none.
+    fn group_of(
+        &self,
+        recorded: u32,
+        destination: impl FnOnce() -> Result<u64, String>,
+    ) -> Result<Option<RouteGroupId>, String> {
+        let group = RouteGroupId(recorded);
+        if self.cell.knows(group) {
+            return Ok(Some(group));
+        }
+        let destination = Msisdn::from_u64(destination()?).map_err(|error| error.to_string())?;
+        let route = self.config.routes.lookup(&RouteQuery { destination });
+        Ok(route.map(|route| route.group.id()))
     }
 
     /// Makes the message that a record moves on, if it is cold.
@@ -223,12 +302,12 @@ impl<'a> Replay<'a> {
         let Some(begins) = partition.cold_position(id) else {
             return Ok(());
         };
-        let admitted = self
+        let whole = self
             .source
             .fetch(begins)
             .map_err(|error| error.to_string())?;
         partition
-            .warm(admitted, begins)
+            .warm(whole, begins)
             .map(drop)
             .map_err(|error| error.to_string())
     }
@@ -248,6 +327,13 @@ impl<'a> Replay<'a> {
         let claimed = match record {
             Record::Admitted(admitted) if admitted.claimed => {
                 partition::record::joined(admitted.id_high, admitted.id_low)
+            }
+            // Whoever carried it ran in the boot that claimed it: what an earlier one had claimed is decided before anything else.
+            Record::Carried(carried)
+                if carried.message.claimed
+                    || carried.state == u32::from(MessageState::Attempting.number()) =>
+            {
+                joined(carried.message.id_high, carried.message.id_low)
             }
             Record::Claimed(claimed) => claimed.segment.to_ref().map(|segment| segment.message),
             Record::Outcome(outcome) if outcome.next_attempt != 0 => {
@@ -272,6 +358,7 @@ impl<'a> Replay<'a> {
             | Record::EarlyReceipt(_)
             | Record::Inbound(_)
             | Record::InboundDone(_)
+            | Record::Carried(_)
             | Record::KeyKept(_) => None,
         };
         match (claimed, written_in) {
@@ -284,6 +371,20 @@ impl<'a> Replay<'a> {
             (None, _) => {}
         }
     }
+}
+
+/// The name of a cold message, and its place among others.
+#[derive(Debug)]
+struct CarriedName {
+    admitted_at: u64,
+    ordinal: u64,
+    number: u16,
+}
+
+fn lane_of(number: u32) -> Result<Lane, String> {
+    let lane = usize::try_from(number).ok();
+    let lane = lane.and_then(|index| LANES.get(index));
+    lane.copied().ok_or_else(|| NO_SUCH_LANE.into())
 }
 
 pub(super) fn replay_journal(

@@ -43,6 +43,8 @@ pub(crate) fn now() -> Now {
 pub(crate) enum Answer {
     /// Takes it and delivers it.
     Deliver,
+    /// Takes it; its receipt comes when the test sends it.
+    Take,
     /// Takes it; its receipt comes before the answer.
     DeliverEarly,
     /// Delivers it and sends the receipt; its answer is lost.
@@ -63,6 +65,35 @@ pub(crate) struct Script {
     pub(crate) acknowledged: Arc<AtomicU64>,
     /// While set, the carrier takes nothing.
     pub(crate) closed: Arc<AtomicBool>,
+    /// While set, the carrier takes what it is not told otherwise about and sends no receipt by itself.
+    pub(crate) holds_receipts: Arc<AtomicBool>,
+    /// Receipts on their way.
+    receipts: Arc<Mutex<Vec<ConnectorEvent>>>,
+}
+
+impl Script {
+    /// Sends the receipt of what came to the carrier as number `number`, from 1.
+    pub(crate) fn send_receipt(&self, number: usize) {
+        let dispatch = self.seen.lock().unwrap()[number - 1].clone();
+        let receipt = receipt_of(number, id_of(number, &dispatch), &dispatch);
+        self.receipts.lock().unwrap().push(receipt);
+    }
+}
+
+fn receipt_of(number: usize, id: CarrierMessageId, dispatch: &Dispatch) -> ConnectorEvent {
+    ConnectorEvent::Receipt {
+        handle: ReceiptHandle {
+            session: dispatch.session,
+            sequence: u32::try_from(number).unwrap(),
+        },
+        receipt: Receipt {
+            carrier_message_id: id,
+            state: ReceiptState::Delivered,
+            error: "".into(),
+            recipient: (*dispatch.payload.recipient.digits()).into(),
+            sender: dispatch.payload.sender.as_str().into(),
+        },
+    }
 }
 
 struct Scripted {
@@ -101,26 +132,18 @@ impl Connector for Scripted {
             let taken = outcome(Outcome::Submitted {
                 carrier_message_id: id.clone(),
             });
-            let receipt_of = |id, dispatch: &Dispatch| ConnectorEvent::Receipt {
-                handle: ReceiptHandle {
-                    session: dispatch.session,
-                    sequence: u32::try_from(number).unwrap(),
-                },
-                receipt: Receipt {
-                    carrier_message_id: id,
-                    state: ReceiptState::Delivered,
-                    error: "".into(),
-                    recipient: (*dispatch.payload.recipient.digits()).into(),
-                    sender: dispatch.payload.sender.as_str().into(),
-                },
+            let receipt = receipt_of(number, id, &dispatch);
+            let usual = match self.script.holds_receipts.load(Ordering::SeqCst) {
+                true => Answer::Take,
+                false => Answer::Deliver,
             };
-            let receipt = receipt_of(id, &dispatch);
             let mut events = self.events.borrow_mut();
-            match answer.unwrap_or(Answer::Deliver) {
+            match answer.unwrap_or(usual) {
                 Answer::Deliver => events.extend([taken, receipt]),
+                Answer::Take => events.push(taken),
                 Answer::DeliverEarly => events.extend([receipt, taken]),
                 Answer::DeliverUnanswered => events.push(receipt),
-                Answer::RepeatFirst => events.push(receipt_of(id_of(1, &first), &first)),
+                Answer::RepeatFirst => events.push(receipt_of(number, id_of(1, &first), &first)),
                 Answer::Silence => {}
                 Answer::Throttle => events.push(outcome(Outcome::Throttled)),
             }
@@ -130,6 +153,7 @@ impl Connector for Scripted {
 
     fn drain_events(&mut self, events: &mut Vec<ConnectorEvent>) {
         events.append(&mut self.events.borrow_mut());
+        events.append(&mut self.script.receipts.lock().unwrap());
     }
 
     fn in_flight(&self, each: &mut dyn FnMut(message::SegmentRef)) {

@@ -133,6 +133,7 @@ fn record(record: &HistoryRecord, told: &Explanation) -> v1::HistoryRecord {
         RecordKind::Final => v1::RecordKind::Final,
         RecordKind::KeyKept => v1::RecordKind::KeyKept,
         RecordKind::Replaced => v1::RecordKind::Replaced,
+        RecordKind::Carried => v1::RecordKind::Carried,
     };
     let carrier = record.carrier.and_then(|id| told.carriers.get(&id));
     v1::HistoryRecord {

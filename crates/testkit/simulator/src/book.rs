@@ -150,6 +150,7 @@ impl Book {
             | Record::Inbound(_)
             | Record::InboundDone(_)
             | Record::KeyKept(_)
+            | Record::Carried(_)
             | Record::Replaced(_) => {}
         }
     }

@@ -105,6 +105,28 @@ impl ColdTable {
         self.len += 1;
     }
 
+    /// Adds to `found` where the records of cold messages begin that begin before `before`, from an ordinal on; looks at some `looks` rows and gives
+    /// the ordinal to go on from, `None` at the end.
+    pub(crate) fn behind(
+        &self,
+        before: u64,
+        from: u64,
+        looks: usize,
+        found: &mut Vec<u64>,
+    ) -> Option<u64> {
+        let mut looked = 0;
+        for (first, chunk) in self.chunks.range(from..) {
+            if looked >= looks {
+                return Some(*first);
+            }
+            looked += chunk.positions.len();
+            // The position of a row that left is before none.
+            let positions = (0..chunk.positions.len()).map(|at| chunk.positions.value(at));
+            found.extend(positions.filter(|at| *at < before));
+        }
+        None
+    }
+
     /// Where the record of a cold message begins.
     pub(crate) fn find(&self, ordinal: u64) -> Option<u64> {
         let (_, chunk) = self.chunks.range(..=ordinal).next_back()?;

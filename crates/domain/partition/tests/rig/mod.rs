@@ -14,7 +14,7 @@ use message::{
     AttemptNo, CallerId, CarrierId, CarrierMessageId, Category, MessageId, MessageState, Now,
     Outcome, Reason, ReceiptState, RouteGroupId, SegmentRef, Submission, TenantId,
 };
-use partition::record::{RECORD_VERSION, Written, joined};
+use partition::record::{RECORD_VERSION, Written};
 use partition::{
     Admit, Answer, Claim, Decision, Due, Effect, Enqueue, Event, IdempotencyKey, Matched,
     MessageView, OutcomeReport, Partition, ReceiptReport, Record, SubmittedKey,
@@ -23,8 +23,10 @@ use partition::{
 use given::unknown;
 #[allow(unused_imports, reason = "every test binary uses a part of it")]
 pub(crate) use given::{carrier_id, limits, rejected, replacement, segment, submission};
-use replayed::admitted_at;
-pub(crate) use replayed::{derived, find, replay, replay_cold};
+pub(crate) use replayed::{
+    derived, find, index_of, position_of, replay, replay_cold, replay_cold_from, replay_from,
+    whole_at,
+};
 
 pub(crate) const TENANT: TenantId = TenantId(7);
 /// Sends otp and alert once more, awaits evidence of the others.
@@ -100,8 +102,11 @@ impl Rig {
 
     /// Decides, applies and carries out.
     pub(crate) fn decide(&mut self, event: Event) -> Answer {
-        if let Event::Cancel { id, .. } = &event {
-            self.warm(*id);
+        match &event {
+            Event::Cancel { id, .. } | Event::Replace { id, .. } => self.warm(*id),
+            Event::Outcome(report) => self.warm(report.segment.message),
+            Event::Receipt(report) => self.warm(report.segment.message),
+            _ => {}
         }
         let mut decision = Decision::default();
         self.partition.decide(event, self.now, &mut decision);
@@ -115,22 +120,26 @@ impl Rig {
         decision.answer
     }
 
-    pub(crate) fn apply(&mut self, record: Record) {
+    /// Whether it made an event.
+    pub(crate) fn apply(&mut self, record: Record) -> bool {
         self.count(&record);
         let mut octets = Vec::new();
         record.encode(&mut octets);
         let decoded = Record::decode(record.kind(), RECORD_VERSION, &octets).expect("our own");
         assert_eq!(decoded, record, "a record survives the journal");
         assert_eq!(decoded.partition(), 3);
-        let position = self.log.len() as u64;
+        let position = position_of(self.log.len());
         self.log.push((record.kind(), octets));
         let change = self.partition.apply(decoded, position).expect("our own");
-        let Some(change) = change else { return };
+        let Some(change) = change else {
+            return false;
+        };
         let past = self.past.entry(change.id).or_default();
         assert!(change.sequence > past.sequence, "sequence of {change:?}");
         let rank = change.state.rank();
         assert!(rank >= past.rank, "rank fell: {change:?}");
         (past.rank, past.sequence) = (rank, change.sequence);
+        true
     }
 
     /// Counts the attempts that records order.
@@ -233,26 +242,6 @@ impl Rig {
             self.lanes.insert(id, enqueue).is_none(),
             "{id} is in its lane already"
         );
-    }
-
-    /// Makes a message cold if it may be: its lane and its credits let go of it.
-    pub(crate) fn cool(&mut self, id: MessageId) {
-        if self.partition.cool(id).is_some() {
-            assert!(self.lanes.remove(&id).is_some(), "only what waits cools");
-            assert!(self.indexes.credits.remove(&id));
-        }
-    }
-
-    /// Makes a cold message warm again, as the engine does before anything is decided about it.
-    pub(crate) fn warm(&mut self, id: MessageId) {
-        let Some(position) = self.partition.cold_position(id) else {
-            return;
-        };
-        let record = admitted_at(&self.log, position);
-        let enqueue = self.partition.warm(record, position).expect("our own");
-        self.lanes.insert(id, enqueue.expect("it was cold"));
-        self.indexes.credits.insert(id);
-        assert_eq!(self.partition.cold_position(id), None);
     }
 
     pub(crate) fn admit_with(
@@ -360,6 +349,7 @@ impl Rig {
 
     /// A receipt, as the engine's indexes lead it.
     pub(crate) fn receipt(&mut self, segment: SegmentRef, state: ReceiptState, matched: Matched) {
+        self.warm(segment.message);
         let carrier = match matched {
             Matched::ById => self
                 .indexes
@@ -391,10 +381,10 @@ impl Rig {
         let mut due = Vec::new();
         self.partition.take_cold_due(self.now, usize::MAX, &mut due);
         for position in due {
-            let record = admitted_at(&self.log, position);
-            let id = joined(record.id_high, record.id_low).expect("our own");
-            assert!(record.expires_ms <= self.now.wall_ms, "expired early");
+            let id = whole_at(&self.log, position).id().expect("our own");
             self.warm(id);
+            let due_ms = self.partition.due_ms(id);
+            assert!(due_ms <= self.now.wall_ms, "due early");
         }
         for _ in 0..10_000 {
             match self.partition.take_due(self.now) {
@@ -441,7 +431,7 @@ impl Rig {
     pub(crate) fn check(&self) {
         let counts = self.partition.counts();
         assert_eq!(
-            counts.deadlines + counts.cold,
+            counts.deadlines + counts.cold + counts.cold_awaited,
             counts.live,
             "a live message without deadline"
         );

@@ -50,6 +50,16 @@ impl<T> FairQueue<T> {
 
     /// Appends the name of an item that is kept elsewhere, behind everything of its sub-queue.
     pub fn spill(&mut self, tenant: u32, sender: u64, name: Spilled) {
+        self.spill_at(tenant, sender, (name, End::Back));
+    }
+
+    /// Puts the name of an item that is kept elsewhere before everything that its sub-queue has spilled, and behind what came in this way before
+    /// it: these were there first, and were found late.
+    pub fn spill_first(&mut self, tenant: u32, sender: u64, name: Spilled) {
+        self.spill_at(tenant, sender, (name, End::Head));
+    }
+
+    fn spill_at(&mut self, tenant: u32, sender: u64, name: (Spilled, End)) {
         self.len += 1;
         self.spilled += 1;
         let place = self.place_of(tenant);

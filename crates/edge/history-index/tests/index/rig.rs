@@ -80,6 +80,8 @@ pub(crate) fn admission(recipient: RecipientHash, nth: usize, at_ms: u64) -> Adm
         admitted_ms: at_ms,
         state: MessageState::Queued,
         reason: Reason::Admitted,
+        carrier: None,
+        uncertain: false,
     }
 }
 

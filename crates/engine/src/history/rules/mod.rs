@@ -67,7 +67,10 @@ pub(super) fn rules(
             RecordKind::Outcome => weighing.outcome(record, in_force),
             RecordKind::Receipt => weighing.receipt(record),
             RecordKind::Final => weighing.end(record),
-            RecordKind::Claimed | RecordKind::Written | RecordKind::KeyKept => {}
+            RecordKind::Claimed
+            | RecordKind::Written
+            | RecordKind::KeyKept
+            | RecordKind::Carried => {}
         }
     }
     weighing.rules

@@ -234,6 +234,7 @@ impl Page<'_> {
                 self.segment(record.segment);
                 self.idempotency(&record.idempotency);
             }
+            Record::Carried(record) => self.carried(record),
             Record::Replaced(record) => {
                 self.shown.at_ms = record.at_ms;
                 self.segment(record.segment);
@@ -245,6 +246,28 @@ impl Page<'_> {
                 self.number("cost_bytes", record.cost_bytes);
             }
         }
+    }
+
+    fn carried(&mut self, record: &record::Carried) {
+        self.admitted(&record.message);
+        self.shown.at_ms = record.at_ms;
+        self.number("admitted_ms", record.message.admitted_ms);
+        self.number("admitted_at", record.admitted_at);
+        self.state(record.state);
+        self.reason(record.reason);
+        self.number("sequence", record.sequence);
+        self.number("attempt", record.attempt);
+        self.number("tries", record.tries);
+        self.flag("resent", record.resent);
+        self.flag("ever_uncertain", record.ever_uncertain);
+        self.flag("released", record.released);
+        self.number("doubts", record.doubts.len() as u64);
+        self.named("carrier", record.carrier);
+        for taken in &record.taken {
+            self.octets("carrier_message_id", &taken.carrier_message_id);
+        }
+        self.number("due_ms", record.due_ms);
+        self.number("changed_ms", record.changed_ms);
     }
 
     fn admitted(&mut self, record: &record::Admitted) {

@@ -20,7 +20,7 @@ pub(super) enum Entered {
 }
 
 /// The names of the kinds that `--kind` takes, beside those of newer releases.
-pub(super) const KINDS: [&str; 14] = [
+pub(super) const KINDS: [&str; 15] = [
     "opened",
     "admitted",
     "claimed",
@@ -32,6 +32,7 @@ pub(super) const KINDS: [&str; 14] = [
     "inbound",
     "inbound_done",
     "key_kept",
+    "carried",
     "replaced",
     "mark",
     "event",
@@ -90,6 +91,7 @@ impl Entered {
                 Record::Inbound(_) => "inbound",
                 Record::InboundDone(_) => "inbound_done",
                 Record::KeyKept(_) => "key_kept",
+                Record::Carried(_) => "carried",
                 Record::Replaced(_) => "replaced",
             },
         }
