@@ -95,6 +95,22 @@ impl Setting {
         self.write("hikyaku.toml", &with_lines);
     }
 
+    /// Adds a tenant, and a caller of the same name who may submit what the first may. Gives its key.
+    pub(crate) fn add_tenant(&self, name: &str) -> String {
+        let key = format!("{API_KEY}-{name}");
+        self.write(&format!("key-{name}"), &key);
+        let mut text = fs::read_to_string(self.config()).unwrap();
+        write!(
+            text,
+            "[[tenant]]\nname = \"{name}\"\n\
+             [[caller]]\nname = \"{name}\"\ntenant = \"{name}\"\nkey_file = \"key-{name}\"\n\
+             categories = [\"otp\", \"alert\", \"transactional\", \"promotional\"]\n"
+        )
+        .unwrap();
+        self.write("hikyaku.toml", &text);
+        key
+    }
+
     /// The main file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("hikyaku.toml")
