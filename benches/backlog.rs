@@ -5,10 +5,11 @@
 //! cargo xtask backlog --messages 200000 --head-messages 1000 --json
 //! ```
 //!
-//! In this order: otp alone; the backlog is admitted; the same otp again; `kill -9`; a start, until the first otp is delivered. What an otp
-//! takes is measured by the client, from its submission to its final state, one at a time, and by the engine as head-of-line time, whose p99 is
-//! as fine as the buckets of its metric. The run fails when a target is missed: [`RSS_BYTES_MAX`] a message that waits, [`RSS_MIB_MAX`] in
-//! all, [`HEAD_OF_LINE_MORE_MAX_MS`] at p99, [`RESTART_MAX_S`] to the first otp.
+//! In this order: otp alone, and a few bulk messages of a tenant that has nothing else; the backlog is admitted, nine tenths of it another tenant's,
+//! a tenth a third's; the same otp and few messages again; `kill -9`; a start, until the first otp is delivered. What a message takes is
+//! measured by the client, from its submission to its final state, one at a time, and what an otp takes by the engine too, as head-of-line time,
+//! whose p99 is as fine as the buckets of its metric. The run fails when a target is missed: [`RSS_BYTES_MAX`] a message that waits,
+//! [`RSS_MIB_MAX`] in all, [`HEAD_OF_LINE_MORE_MAX_MS`] at p99, [`FEW_MAX_MS`] at p99, [`RESTART_MAX_S`] to the first otp.
 
 mod load;
 mod rig;
@@ -21,16 +22,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use engine_process::{EngineProcess, Setting, caller};
-use fakes::smsc::{FakeSmsc, SmscConfig};
+use engine_process::{API_KEY, EngineProcess, Setting, caller};
 use grpc_api::v1;
 use hdrhistogram::Histogram;
-use load::{Follow, Load, Loaded, Until};
+use load::carrier::{self, Account};
+use load::{Follow, Load, Until};
 use rig::{grouped, usage, waits::Waits};
 use serde::Serialize;
 
-/// The batch of the otp that are measured.
+/// The batch of the messages that are measured one at a time.
 const PROBES: &str = "probes";
+/// Every so manieth message of the backlog is the second tenant's.
+const SECOND_EVERY: u64 = 10;
+/// Bulk messages of the tenant with a few, in each of the two measurements.
+const FEW: u64 = 200;
 /// A step that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Resident bytes for each message that waits in the journal alone.
@@ -39,6 +44,8 @@ const RSS_BYTES_MAX: f64 = 48.0;
 const RSS_MIB_MAX: f64 = 1_024.0;
 /// How much longer an otp may stand at the head of its line at p99 while the backlog waits, in milliseconds.
 const HEAD_OF_LINE_MORE_MAX_MS: f64 = 0.5;
+/// A bulk message of the tenant with a few at p99, submitted to final: its turn comes with that of the others' queues, not after them.
+const FEW_MAX_MS: f64 = 1_000.0;
 /// From the start of the process to the first otp delivered.
 const RESTART_MAX_S: f64 = 10.0;
 
@@ -53,7 +60,7 @@ struct Args {
     head_messages: u64,
     /// Segments a second of the carrier
     #[arg(long, default_value_t = 1_000)]
-    contract: u32,
+    contract: u64,
     /// Otp in each of the two measurements
     #[arg(long, default_value_t = 2_000)]
     otps: u64,
@@ -78,6 +85,8 @@ struct Figures {
     otp_during_ms: Quantiles,
     head_of_line_before_ms: HeadOfLine,
     head_of_line_during_ms: HeadOfLine,
+    few_before_ms: Quantiles,
+    few_during_ms: Quantiles,
     restart_ready_s: f64,
     restart_first_otp_s: f64,
     rss_after_restart_mib: f64,
@@ -117,31 +126,39 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Figures, String> {
-    let script = SmscConfig::new(([127, 0, 0, 1], 0).into());
-    let smsc = FakeSmsc::start(script).map_err(|error| error.to_string())?;
-    let carrier = format!(
-        "hosts = [\"{}\"]\nsessions = 1\nwindow = 100\ncontract_per_second = {}\nstamp_tlv = true",
-        smsc.local_addr(),
-        args.contract
-    );
-    let tables = format!("[limits]\nhead_messages = {}", args.head_messages);
+    let smsc = carrier::start()?;
+    let account = Account {
+        sessions: 1,
+        window: 100,
+        contract_per_second: Some(args.contract),
+    };
+    let carrier = account.lines(&smsc.local_addr().to_string());
+    let tables = format!("[limits]\nhead_messages = {}\n", args.head_messages);
     let setting = Setting::with(&[("alpha", &carrier)], &tables);
+    let (second, third) = (setting.add_tenant("second"), setting.add_tenant("third"));
+    let few = Probe {
+        key: &third,
+        category: v1::Category::Promotional,
+        count: FEW,
+    };
     let engine = bound(&setting);
     let (before, first_before) = measured(&engine, args.otps)?;
+    let few_before = probe(&engine, few)?;
     let rss_before_mib = usage::rss_mib(engine.pid());
-    let filled = fill(&engine, args.messages)?;
+    let filled = fill(&engine, args.messages, &second)?;
     let rss_mib = usage::rss_mib(engine.pid());
     let waiting = engine.metric("hikyaku_backlog_messages");
     let (during, first_during) = measured(&engine, args.otps)?;
+    let few_during = probe(&engine, few)?;
     let disk_mib = bytes_in(&setting.data()) / f64::from(1 << 20);
     drop(engine);
     let started = Instant::now();
     let engine = EngineProcess::start(&setting);
     let restart_ready_s = started.elapsed().as_secs_f64();
-    probe(&engine, 1)?;
+    probe(&engine, Probe::otp(1))?;
     let mut figures = Figures {
         messages: filled.admitted,
-        admitted_per_second: filled.admitted as f64 / filled.admitted_after.as_secs_f64(),
+        admitted_per_second: filled.admitted as f64 / filled.after.as_secs_f64(),
         waiting_in_journal: waiting,
         rss_before_mib,
         rss_mib,
@@ -151,6 +168,8 @@ fn run(args: &Args) -> Result<Figures, String> {
         otp_during_ms: quantiles(&during),
         head_of_line_before_ms: first_before,
         head_of_line_during_ms: first_during,
+        few_before_ms: quantiles(&few_before),
+        few_during_ms: quantiles(&few_during),
         restart_ready_s,
         restart_first_otp_s: started.elapsed().as_secs_f64(),
         rss_after_restart_mib: usage::rss_mib(engine.pid()),
@@ -170,26 +189,38 @@ fn bound(setting: &Setting) -> EngineProcess {
     engine
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build();
-    runtime.map_err(|error| error.to_string())
+/// The backlog, as far as it was admitted.
+struct Filled {
+    admitted: u64,
+    after: Duration,
 }
 
-/// Bulk as fast as it is admitted.
-fn fill(engine: &EngineProcess, messages: u64) -> Result<Loaded, String> {
-    let load = Load {
+/// Bulk as fast as it is admitted, of two tenants at once.
+fn fill(engine: &EngineProcess, messages: u64, second: &str) -> Result<Filled, String> {
+    let load = |messages| Load {
         until: Until::Messages(messages),
         otp_every: 0,
         open_max: u64::MAX,
         follow: Follow::ToAdmission,
     };
-    runtime()?.block_on(async {
-        let mut caller = caller::connect(engine).await;
-        let loaded = tokio::time::timeout(PATIENCE, load::run(&mut caller, load)).await;
-        loaded
+    let of_second = messages / SECOND_EVERY;
+    rig::runtime()?.block_on(async {
+        let mut first = caller::connect(engine).await;
+        let mut second = caller::connect_as(engine, second).await;
+        let both = async {
+            tokio::try_join!(
+                load::run(&mut first, load(messages - of_second)),
+                load::run(&mut second, load(of_second))
+            )
+        };
+        let loaded = tokio::time::timeout(PATIENCE, both).await;
+        let (first, second) = loaded
             .map_err(|_| "it hangs".to_owned())?
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        Ok(Filled {
+            admitted: first.admitted + second.admitted,
+            after: first.admitted_after.max(second.admitted_after),
+        })
     })
 }
 
@@ -203,7 +234,7 @@ fn measured(engine: &EngineProcess, otps: u64) -> Result<(Histogram<u64>, HeadOf
         )
     };
     let earlier = look();
-    let times = probe(engine, otps)?;
+    let times = probe(engine, Probe::otp(otps))?;
     // Samples reach the page with the engine's next tick.
     engine.wait_until("the waits are on the page", || {
         look().since(&earlier).count() >= otps as f64
@@ -217,10 +248,28 @@ fn measured(engine: &EngineProcess, otps: u64) -> Result<(Histogram<u64>, HeadOf
     Ok((times, first))
 }
 
-/// Otp one after the other, each to its end: from submission to final state, in nanoseconds.
-fn probe(engine: &EngineProcess, otps: u64) -> Result<Histogram<u64>, String> {
+/// Messages that are measured one at a time.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    key: &'a str,
+    category: v1::Category,
+    count: u64,
+}
+
+impl Probe<'_> {
+    fn otp(count: u64) -> Self {
+        Self {
+            key: API_KEY,
+            category: v1::Category::Otp,
+            count,
+        }
+    }
+}
+
+/// One after the other, each to its end: from submission to final state, in nanoseconds.
+fn probe(engine: &EngineProcess, probe: Probe<'_>) -> Result<Histogram<u64>, String> {
     let probed = async {
-        let mut caller = caller::connect(engine).await;
+        let mut caller = caller::connect_as(engine, probe.key).await;
         let mut times = rig::histogram_ns();
         let request = v1::WatchRequest {
             batch_id: PROBES.to_owned(),
@@ -230,10 +279,10 @@ fn probe(engine: &EngineProcess, otps: u64) -> Result<Histogram<u64>, String> {
         let mut finals = caller.watch(request).await?.into_inner();
         // The first response says that the watch is in place.
         finals.message().await?;
-        for nth in 0..otps {
+        for nth in 0..probe.count {
             let submission = v1::Submission {
                 batch_id: PROBES.to_owned(),
-                ..caller::submission(v1::Category::Otp, nth)
+                ..caller::submission(probe.category, nth)
             };
             let began = Instant::now();
             let id = caller::submit(&mut caller, submission).await;
@@ -251,9 +300,9 @@ fn probe(engine: &EngineProcess, otps: u64) -> Result<Histogram<u64>, String> {
         Ok::<_, tonic::Status>(times)
     };
     let probed = async { tokio::time::timeout(PATIENCE, probed).await };
-    runtime()?
+    rig::runtime()?
         .block_on(probed)
-        .map_err(|_| "an otp hangs".to_owned())?
+        .map_err(|_| "a message that is measured hangs".to_owned())?
         .map_err(|status| status.to_string())
 }
 
@@ -288,6 +337,11 @@ impl Figures {
                 "ms more at the head of the line at p99",
                 more_ms,
                 HEAD_OF_LINE_MORE_MAX_MS,
+            ),
+            (
+                "ms at p99 for the tenant with a few",
+                self.few_during_ms.p99,
+                FEW_MAX_MS,
             ),
             (
                 "s from start to first otp",
@@ -342,6 +396,11 @@ fn print(figures: &Figures, json: bool) {
             "otp head of line ms during",
             first(figures.head_of_line_during_ms),
         ),
+        (
+            "few of a third tenant, submit→final ms before",
+            ms(figures.few_before_ms),
+        ),
+        ("few of a third tenant ms during", ms(figures.few_during_ms)),
         (
             "restart: ready, first otp delivered, s",
             format!(

@@ -197,10 +197,7 @@ fn check(smsc: SmscHandle, case: Case, submitted: u64) -> Result<(), String> {
 }
 
 fn drive(case: Case, address: &str, feeding: Duration) -> Result<(Run, u64), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = rig::runtime()?;
     LocalSet::new().block_on(&runtime, async {
         let mut driver = Driver::start(case, address)?;
         let driven = tokio::time::timeout(feeding * 2 + PATIENCE, driver.run(feeding));

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use engine_process::{EngineProcess, Setting, caller};
-use fakes::smsc::{FakeSmsc, SmscConfig};
+use load::carrier::{self, Account};
 use load::{Follow, Load, Until};
 use rig::{grouped, median, usage};
 use serde::Serialize;
@@ -105,20 +105,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Figures, String> {
-    let smsc = SmscConfig::new(([127, 0, 0, 1], 0).into());
-    let smsc = FakeSmsc::start(smsc).map_err(|error| error.to_string())?;
-    let carrier = format!(
-        "hosts = [\"{}\"]\nsessions = 4\nwindow = 1000\nstamp_tlv = true\ncontract_per_second = {}",
-        smsc.local_addr(),
-        args.contract
-    );
+    let smsc = carrier::start()?;
+    let account = Account {
+        sessions: 4,
+        window: 1_000,
+        contract_per_second: Some(args.contract),
+    };
+    let carrier = account.lines(&smsc.local_addr().to_string());
     let limits = format!("[limits]\nmessages = {}", args.credits);
     let setting = Setting::with(&[("alpha", &carrier)], &limits);
     let engine = EngineProcess::start(&setting);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
     let seconds = 60 * args.minutes;
     let load = Load {
         // Some time beyond the last look, so that the engine is still saturated then.
@@ -128,7 +124,7 @@ fn run(args: &Args) -> Result<Figures, String> {
         follow: Follow::WhileSubmitting,
     };
     let mut samples = Vec::new();
-    runtime.block_on(async {
+    rig::runtime()?.block_on(async {
         let mut caller = caller::connect(&engine).await;
         tokio::select! {
             loaded = load::run(&mut caller, load) => match loaded {

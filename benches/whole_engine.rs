@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use engine_process::{EngineProcess, Setting, caller};
-use fakes::smsc::{FakeSmsc, SmscConfig, SmscHandle};
+use fakes::smsc::SmscHandle;
 use hdrhistogram::Histogram;
+use load::carrier::{self, Account};
 use load::{Follow, Load, Loaded, Until};
 use rig::{grouped, median, usage};
 use serde::Serialize;
@@ -144,18 +145,18 @@ fn main() -> ExitCode {
 
 /// A new engine, a new journal, a new simulator, one load.
 fn run(case: Case, args: &Args) -> Result<Figures, String> {
-    let mut script = SmscConfig::new(([127, 0, 0, 1], 0).into());
-    script.receipts.window = 1_000;
-    let smsc = FakeSmsc::start(script).map_err(|error| error.to_string())?;
+    let smsc = carrier::start()?;
     // Nobody listens on port 1: the messages wait.
     let host = match case {
         Case::Intake => "127.0.0.1:1".to_owned(),
         Case::Delivered => smsc.local_addr().to_string(),
     };
-    let carrier = format!(
-        "hosts = [\"{host}\"]\nsessions = {}\nwindow = {}\nstamp_tlv = true",
-        args.sessions, args.window
-    );
+    let account = Account {
+        sessions: args.sessions,
+        window: args.window,
+        contract_per_second: None,
+    };
+    let carrier = account.lines(&host);
     let setting = Setting::new(&[("alpha", &carrier)]);
     let engine = EngineProcess::start(&setting);
     let bound = "hikyaku_bound_sessions{carrier=\"alpha\"}";
@@ -192,10 +193,6 @@ fn await_counts(engine: &EngineProcess) {
 }
 
 fn submit(engine: &EngineProcess, case: Case, args: &Args) -> Result<Loaded, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
     let load = Load {
         until: Until::Messages(args.messages),
         otp_every: match case {
@@ -208,7 +205,7 @@ fn submit(engine: &EngineProcess, case: Case, args: &Args) -> Result<Loaded, Str
             Case::Delivered => Follow::ToFinal,
         },
     };
-    runtime.block_on(async {
+    rig::runtime()?.block_on(async {
         let mut caller = caller::connect(engine).await;
         let loaded = tokio::time::timeout(PATIENCE, load::run(&mut caller, load)).await;
         loaded

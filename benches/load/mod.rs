@@ -9,6 +9,8 @@
     reason = "every bench compiles this module and uses a part of it"
 )]
 
+pub(crate) mod carrier;
+
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 

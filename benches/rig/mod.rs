@@ -10,6 +10,13 @@ pub(crate) mod waits;
 
 use hdrhistogram::Histogram;
 
+/// What a bench's client runs on: one thread.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|error| error.to_string())
+}
+
 /// Times in nanoseconds up to ten minutes, three digits of each.
 pub(crate) fn histogram_ns() -> Histogram<u64> {
     const TEN_MINUTES_NS: u64 = 600_000_000_000;
