@@ -37,6 +37,7 @@ pub struct LogAudit {
     ahead: VecDeque<FoundFile>,
     /// Where the next file should begin; unknown in front of the first.
     expected: Option<Position>,
+    looks_max: u32,
 }
 
 /// What one file holds.
@@ -112,7 +113,17 @@ impl LogAudit {
             reading: Reading::new(storage, dir, contents)?,
             ahead,
             expected: None,
+            looks_max: LOOKS_MAX,
         })
+    }
+
+    /// Nobody writes: a bad spot is judged at once.
+    #[must_use]
+    pub fn without_writer(self) -> LogAudit {
+        LogAudit {
+            looks_max: 1,
+            ..self
+        }
     }
 
     /// Leaves out the files that hold nothing but records before `position`.
@@ -158,7 +169,7 @@ impl LogAudit {
         let mut end = self.read(file, &mut progress, each);
         let mut grew = false;
         if self.ahead.is_empty() {
-            for _ in 1..LOOKS_MAX {
+            for _ in 1..self.looks_max {
                 if !is_bad(&end) {
                     break;
                 }

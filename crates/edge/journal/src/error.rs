@@ -197,7 +197,7 @@ pub enum OpenError {
         max: u64,
     },
     /// A file in the directory carries the suffix of a journal file but not such a name.
-    #[error("file {}: its name is not 16 hexadecimal digits and \".journal\"", file.display())]
+    #[error("file {}: its name is not 16 lower-case hexadecimal digits, of at most 4000000000000000, and \".journal\"", file.display())]
     FileName {
         /// The file.
         file: PathBuf,

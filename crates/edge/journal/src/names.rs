@@ -14,6 +14,9 @@ use crate::{OpenError, Position};
 const SUFFIX: &str = "journal";
 const LOCK_NAME: &str = "lock";
 const RESERVE_NAME: &str = "reserve";
+/// The last position at which a file may begin: a log that has written this much is none, and behind it positions can be counted on in
+/// 64 bits whatever a file holds.
+const START_MAX: Position = Position(1 << 62);
 
 /// A file found in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,7 @@ fn position_in_name(path: &Path) -> Option<Position> {
     digits
         .then(|| u64::from_str_radix(stem, 16).ok().map(Position))
         .flatten()
+        .filter(|start| *start <= START_MAX)
 }
 
 pub(crate) fn path_of(dir: &Path, start: Position) -> PathBuf {
@@ -94,6 +98,7 @@ mod tests {
             "0000000000000ABC.journal",
             "000000000000000g.journal",
             "+000000000000abc.journal",
+            "fffffffffffffff0.journal",
         ] {
             assert_eq!(position_in_name(Path::new(name)), None, "{name}");
         }

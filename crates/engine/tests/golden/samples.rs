@@ -3,7 +3,7 @@
 //! A sample never changes once files were made of it, since old files must stay readable to the same values. A field that a later release
 //! adds is left to its default here; a new kind, or a new version of one, is a new story with a set of files of its own.
 
-use engine::{Opened, OpenedName};
+use engine::{Opened, OpenedName, OpenedPolicy};
 use message::MessageId;
 use partition::Record;
 use partition::record::{
@@ -68,6 +68,18 @@ pub(crate) fn opened() -> Opened {
             name("group", 0xfeed, "japan"),
         ],
         data_id: 0x5eed_5eed_5eed_5eed,
+        config_version: 0x00ab_cdef,
+        valid_for_ms: vec![300_000, 3_600_000, 86_400_000, 172_800_000],
+        policies: vec![OpenedPolicy {
+            carrier: CARRIER,
+            attempts_max: 5,
+            delay_ms: 1_000,
+            delay_max_ms: 60_000,
+            on_uncertain: vec![1, 1, 2, 3],
+            uncertain_after_ms: vec![5_000, 10_000, 30_000, 30_000],
+            uncertain_deadline_ms: 3_600_000,
+            receipt_deadline_ms: 259_200_000,
+        }],
     }
 }
 
