@@ -33,7 +33,7 @@ use partition::record::{Admitted, RECORD_VERSION, RecordError};
 use partition::{Boot, Limits, Partition, Record, Recovered};
 
 use bytes::HEADER_BYTES;
-use samples::{ACKNOWLEDGED, DELIVERED, PARTITIONS, REPLACED, UNDER_WAY, UNREAD, id};
+use samples::{ACKNOWLEDGED, CARRIED, DELIVERED, PARTITIONS, REPLACED, UNDER_WAY, UNREAD, id};
 
 /// One committed data directory.
 struct Set {
@@ -221,8 +221,13 @@ fn check_state(partitions: &[Partition]) {
     assert!(of(ACKNOWLEDGED).find_inbound(id(ACKNOWLEDGED)).is_none());
     let early = message::CarrierMessageId::new(b"c0de-9");
     assert!(partitions[2].has_early(message::CarrierId(samples::CARRIER), &early));
+    let carried = view(CARRIED);
+    assert_eq!(carried.state, MessageState::Submitted);
+    assert_eq!((carried.sequence, carried.attempt), (6, 2));
+    assert_eq!(carried.carrier_message_id.unwrap().as_bytes(), b"c0de-2");
+    assert_eq!(of(CARRIED).admitted_at(id(CARRIED)), Some(4711));
     let live: usize = partitions.iter().map(|it| it.counts().live).sum();
-    assert_eq!(live, 2);
+    assert_eq!(live, 3);
     assert!(of(DELIVERED).oldest_key_position().is_some());
 }
 

@@ -7,8 +7,9 @@ use engine::{Opened, OpenedName, OpenedPolicy};
 use message::MessageId;
 use partition::Record;
 use partition::record::{
-    Admitted, Claimed, EarlyReceipt, Final, Idempotency, Inbound, InboundDone, KeyKept, Label,
-    Outcome, Receipt, Replaced, Segment, Written,
+    Admitted, Carried, CarriedDoubt, CarriedTaken, CarriedVerdict, Claimed, EarlyReceipt, Final,
+    Idempotency, Inbound, InboundDone, KeyKept, Label, Outcome, Receipt, Replaced, Segment,
+    Written,
 };
 
 pub(crate) const PARTITIONS: u16 = 4;
@@ -21,6 +22,8 @@ pub(crate) const DELIVERED: &str = "01936c1e-8a2b-7003-8000-000000000001";
 pub(crate) const REPLACED: &str = "01936c1e-8a2b-7002-8000-000000000002";
 /// Was handed to a session and has no answer.
 pub(crate) const UNDER_WAY: &str = "01936c1e-8a2b-7001-8000-000000000003";
+/// Taken by a carrier; all that is left of it is the record that carried it forward.
+pub(crate) const CARRIED: &str = "01936c1e-8a2b-7001-8000-000000000006";
 /// From a handset, acknowledged, and not.
 pub(crate) const ACKNOWLEDGED: &str = "01936c1e-8a2b-7000-8000-000000000004";
 pub(crate) const UNREAD: &str = "01936c1e-8a2b-7000-8000-000000000005";
@@ -84,8 +87,12 @@ pub(crate) fn opened() -> Opened {
 }
 
 fn admitted(text: &str, claimed: bool, send_at_ms: u64) -> Record {
+    Record::Admitted(Box::new(admission(text, claimed, send_at_ms)))
+}
+
+fn admission(text: &str, claimed: bool, send_at_ms: u64) -> Admitted {
     let (id_high, id_low) = halves(text);
-    Record::Admitted(Box::new(Admitted {
+    Admitted {
         id_high,
         id_low,
         tenant: 0xbeef,
@@ -113,10 +120,46 @@ fn admitted(text: &str, claimed: bool, send_at_ms: u64) -> Record {
         segments: 1,
         config_version: 0x00ab_cdef,
         cost_bytes: 512,
+    }
+}
+
+fn carried() -> Record {
+    Record::Carried(Box::new(Carried {
+        message: admission(CARRIED, true, 0),
+        state: u32::from(message::MessageState::Submitted.number()),
+        reason: u32::from(message::Reason::Written.number()),
+        status: 0x58,
+        sequence: 6,
+        attempt: 2,
+        tries: 1,
+        resent: true,
+        ever_uncertain: true,
+        released: true,
+        doubts: vec![CarriedDoubt {
+            segment: segment(CARRIED, 1),
+            carrier: CARRIER,
+        }],
+        parked: Some(CarriedVerdict {
+            state: u32::from(message::MessageState::Unknown.number()),
+            reason: u32::from(message::Reason::Written.number()),
+        }),
+        carrier: CARRIER,
+        taken: vec![CarriedTaken {
+            segment: segment(CARRIED, 2),
+            carrier: CARRIER,
+            carrier_message_id: b"c0de-2".to_vec(),
+        }],
+        delivered: vec![1],
+        failure: 5,
+        due_ms: T0 + 259_200_000,
+        changed_ms: T0 + 50,
+        admitted_at: 4711,
+        keyed: true,
+        at_ms: T0 + 86_400_000,
     }))
 }
 
-/// The records of the journal, in order: every kind of version 1 but 26, which came later.
+/// The records of the journal, in order.
 pub(crate) fn journal() -> Vec<Record> {
     let (in_high, in_low) = halves(ACKNOWLEDGED);
     let inbound = |text: &str| {
@@ -131,6 +174,7 @@ pub(crate) fn journal() -> Vec<Record> {
             octets: b"\x00S\x00T".as_slice().into(),
             data_coding: 8,
             at_ms: T0 + 5_000,
+            first_at: Some(4_000),
         }))
     };
     vec![
@@ -192,6 +236,7 @@ pub(crate) fn journal() -> Vec<Record> {
             idempotency: KEY,
         }),
         admitted(UNDER_WAY, true, 0),
+        carried(),
     ]
 }
 
