@@ -119,6 +119,7 @@ pub(crate) fn entry_of(record: record::Admitted, position: u64) -> Result<Entry,
         } else {
             record.expires_ms
         },
+        wait: None,
         batch_id: (!record.batch_id.is_empty()).then(|| record.batch_id.into()),
         context: record.context,
         config_version: record.config_version,

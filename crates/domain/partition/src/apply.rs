@@ -1,8 +1,8 @@
 //! The fold: one record at a time into the state, live and on replay alike.
 
 use message::{
-    AttemptNo, CarrierId, CarrierMessageId, InboundMessage, MessageId, MessageState, OutcomeClass,
-    Reason, ReceiptState, ReceiptWanted, SegmentRef,
+    AttemptNo, CarrierId, CarrierMessageId, InboundMessage, MessageId, MessageState, Now,
+    OutcomeClass, Reason, ReceiptState, ReceiptWanted, SegmentRef,
 };
 use thiserror::Error;
 
@@ -54,6 +54,24 @@ pub struct ApplyError {
 }
 
 impl Partition {
+    /// Folds a record that was just made into the state: as [`Self::apply`], and a wait that begins with it is counted by the monotonic clock.
+    ///
+    /// # Errors
+    /// As for [`Self::apply`].
+    pub fn apply_new(
+        &mut self,
+        record: Record,
+        position: u64,
+        now: Now,
+    ) -> Result<Option<Change>, ApplyError> {
+        let moved = record.moves();
+        let change = self.apply(record, position)?;
+        if let Some(id) = moved {
+            self.begin_wait(id, now);
+        }
+        Ok(change)
+    }
+
     /// Folds one record into the state. `position` is where the record begins in the journal; it means nothing for a Written record, which
     /// lives in a file of its own. The message that the record [`Record::moves`] must not be cold.
     ///

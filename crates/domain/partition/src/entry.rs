@@ -11,6 +11,7 @@ use message::{
 };
 use receipts::Fold;
 
+use crate::deadlines::Wait;
 use crate::effect::{Enqueue, Place};
 
 /// The sequence of a message's first event.
@@ -87,8 +88,10 @@ pub(crate) struct Entry {
     pub(crate) carrier: Option<CarrierId>,
     pub(crate) taken: Vec<Taken>,
     pub(crate) fold: Fold,
-    /// When something must happen, in milliseconds since the epoch.
+    /// When something must happen, in milliseconds since the epoch; while it is in a wait, what the records say of that.
     pub(crate) due_ms: u64,
+    /// The wait that is counted by the monotonic clock.
+    pub(crate) wait: Option<Wait>,
     pub(crate) batch_id: Option<Arc<str>>,
     pub(crate) context: Bytes,
     pub(crate) config_version: u32,

@@ -34,6 +34,9 @@ pub struct Partition {
     pub(crate) awaited: ColdTable,
     pub(crate) finished: FinishedMessages,
     pub(crate) deadlines: Deadlines,
+    /// Waits by the monotonic clock: for answers, without a deadline beside them, and before retries, with one.
+    pub(crate) answer_waits: Deadlines,
+    pub(crate) retry_waits: Deadlines,
     pub(crate) idempotency: IdempotencyKeys,
     pub(crate) early: EarlyReceipts,
     pub(crate) inbound: InboundMessages,
@@ -67,6 +70,8 @@ impl Partition {
             awaited: ColdTable::default(),
             finished: FinishedMessages::new(limits.finished),
             deadlines: Deadlines::default(),
+            answer_waits: Deadlines::default(),
+            retry_waits: Deadlines::default(),
             idempotency: IdempotencyKeys::new(limits.idempotency_keys),
             early: EarlyReceipts::new(limits.early_receipts),
             inbound: InboundMessages::default(),
@@ -106,7 +111,8 @@ impl Partition {
                 acknowledged: false,
             }));
         }
-        let id = self.deadlines.due(now.wall_ms)?;
+        let waited = self.waited(now);
+        let id = waited.or_else(|| self.deadlines.due(now.wall_ms))?;
         let entry = self
             .live
             .get_mut(&id)
@@ -121,11 +127,12 @@ impl Partition {
         Some(Due::Release(enqueue))
     }
 
-    /// The earliest deadline of a message, in milliseconds since the epoch: [`Self::take_due`] has something then at the latest. Early
-    /// receipts, inbound messages and cold messages end without being named here; asking every second is enough for them.
+    /// The earliest deadline of a message, in milliseconds since the epoch: [`Self::take_due`] has something then at the latest, unless the
+    /// clock is set. Early receipts, inbound messages and cold messages end without being named here; asking every second is enough for them.
     #[must_use]
-    pub fn next_due_ms(&self) -> Option<u64> {
-        self.deadlines.first_ms()
+    pub fn next_due_ms(&self, now: Now) -> Option<u64> {
+        let times = [self.deadlines.first_ms(), self.first_waited_ms(now)];
+        times.into_iter().flatten().min()
     }
 
     /// Whether receipts that came early wait for this id.
@@ -218,7 +225,7 @@ impl Partition {
             cold: self.cold.len(),
             cold_awaited: self.awaited.len(),
             finished: self.finished.len(),
-            deadlines: self.deadlines.len(),
+            deadlines: self.deadlines.len() + self.answer_waits.len(),
             idempotency_keys: self.idempotency.len(),
             early_receipts: self.early.len(),
             inbound: self.inbound.len(),
@@ -229,13 +236,6 @@ impl Partition {
     pub(crate) fn insert_live(&mut self, id: MessageId, entry: Entry) {
         self.deadlines.change(id, 0, entry.due_ms);
         self.live.insert(id, Box::new(entry));
-    }
-
-    pub(crate) fn set_due(&mut self, id: MessageId, due_ms: u64) {
-        if let Some(entry) = self.live.get_mut(&id) {
-            self.deadlines.change(id, entry.due_ms, due_ms);
-            entry.due_ms = due_ms;
-        }
     }
 }
 

@@ -160,7 +160,7 @@ fn what_awaits_a_receipt_in_the_cold_ends_at_its_deadline() {
     assert_eq!(rig.partition.cold_position(id), None, "{warm}");
     rig.carry(id);
     rig.cool(id);
-    assert_eq!(rig.partition.next_due_ms(), None, "it has no timer");
+    assert_eq!(rig.partition.next_due_ms(rig.now), None, "it has no timer");
     rig.advance(rig::RECEIPT_DEADLINE_MS - 1_000);
     assert!(!rig.state(id).is_final());
     rig.advance(2_000);

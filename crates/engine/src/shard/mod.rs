@@ -158,7 +158,7 @@ impl Shard {
         decision.clear();
         self.partitions[at].decide(event, now, &mut decision);
         for record in decision.records.drain(..) {
-            self.record(record)?;
+            self.record(record, now)?;
         }
         let position = self.journal.appended();
         for effect in decision.effects.drain(..) {
@@ -174,7 +174,7 @@ impl Shard {
     }
 
     /// Appends one record and folds it into its partition; its event is published when it is durable.
-    fn record(&mut self, record: Record) -> Result<Position, ShardFailure> {
+    fn record(&mut self, record: Record, now: Now) -> Result<Position, ShardFailure> {
         let placed = self
             .journal
             .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
@@ -182,7 +182,7 @@ impl Shard {
         let position = placed.end;
         let at = usize::from(record.partition());
         let change = self.partitions[at]
-            .apply(record, placed.start.0)
+            .apply_new(record, placed.start.0, now)
             .map_err(|error| ShardFailure::Journal(error.to_string()))?;
         if let Some(change) = change {
             self.note_change(at, change, position);

@@ -247,7 +247,11 @@ impl Shard {
     fn restore_message(&mut self, id: MessageId, boot: Boot, now: Now) -> Result<(), ShardFailure> {
         let at = usize::from(id.partition());
         match self.partitions[at].recovered(id, boot) {
-            None | Some(Recovered::Waiting) => Ok(()),
+            None => Ok(()),
+            Some(Recovered::Waiting) => {
+                self.partitions[at].begin_wait(id, now);
+                Ok(())
+            }
             Some(Recovered::Queued(mut enqueue)) => {
                 if enqueue.claimed {
                     // It had its turn, and what waits cold behind it has not.

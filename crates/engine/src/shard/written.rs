@@ -46,7 +46,7 @@ impl WrittenSink for Sink<'_> {
         self.readable.store(written.0, Ordering::Release);
         for dispatch in batch {
             let at = usize::from(dispatch.segment.message.partition());
-            if let Ok(Some(change)) = self.partitions[at].apply(record(dispatch), 0)
+            if let Ok(Some(change)) = self.partitions[at].apply_new(record(dispatch), 0, now)
                 && let Some(view) = self.partitions[at].find(change.id)
             {
                 self.deferred

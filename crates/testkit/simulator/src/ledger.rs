@@ -17,6 +17,8 @@ use crate::note::Note;
 pub(crate) struct Dispatched {
     /// True time.
     pub(crate) at_ns: u64,
+    /// By which process.
+    pub(crate) generation: u32,
     pub(crate) wall_ms: u64,
     pub(crate) carrier: usize,
     pub(crate) message: MessageId,
@@ -42,6 +44,10 @@ pub(crate) struct MessageLog {
     pub(crate) ends: u32,
     /// Attempts that the engine said were taken, with the time.
     pub(crate) taken: Vec<(u64, AttemptNo)>,
+    /// Attempts that were said to have waited too long for an answer, with the time.
+    pub(crate) overdue: Vec<(u64, AttemptNo)>,
+    /// Attempts that the connector reported as refused for now, with the time and the process.
+    pub(crate) refused: Vec<(u64, u32, AttemptNo)>,
     /// Attempts that the connector reported as never written.
     pub(crate) unwritten: Vec<AttemptNo>,
     /// Whether a power cut may have set it back, as the sync policy allows.
@@ -72,6 +78,8 @@ pub(crate) struct WishLog {
 pub(crate) struct Ledger {
     pub(crate) messages: BTreeMap<MessageId, MessageLog>,
     pub(crate) wishes: Vec<WishLog>,
+    /// The process that runs, counted from 1.
+    pub(crate) generation: u32,
     pub(crate) dispatched: Vec<Dispatched>,
     /// For each carrier, whether it was asked for a slot in vain and not again since.
     pub(crate) blocked: Vec<bool>,
@@ -103,6 +111,9 @@ impl Ledger {
         log.called_uncertain |= event.uncertain;
         if matches!(event.reason, Reason::TakenByCarrier | Reason::LateAnswer) {
             log.taken.push((clock::true_ns(), event.attempt));
+        }
+        if event.reason == Reason::AnswerOverdue {
+            log.overdue.push((clock::true_ns(), event.attempt));
         }
         let was_over = log.last_said.is_some_and(|(_, state)| state.is_final());
         if event.state.is_final() && !was_over && !event.late {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use connector::{
     Connector, ConnectorEvent, ConnectorStatus, Dispatch, ReceiptHandle, Slot, Verdict,
 };
-use message::{Now, Outcome};
+use message::{Now, Outcome, Rejection};
 
 use crate::clock;
 use crate::ledger::{Dispatched, Ledger};
@@ -42,9 +42,14 @@ impl<C> Spy<C> {
 
     fn note_outcome(&self, segment: message::SegmentRef, outcome: &Outcome) {
         let mut ledger = self.ledger.borrow_mut();
+        let refused = (clock::true_ns(), ledger.generation, segment.attempt);
         let log = ledger.of(segment.message);
         match outcome {
             Outcome::Unwritten => log.unwritten.push(segment.attempt),
+            Outcome::Rejected {
+                rejection: Rejection::Retry,
+                ..
+            } => log.refused.push(refused),
             Outcome::Submitted { .. }
             | Outcome::Throttled
             | Outcome::Rejected { .. }
@@ -76,11 +81,12 @@ impl<C: Connector> Connector for Spy<C> {
     fn submit(&mut self, batch: &mut Vec<Dispatch>, now: Now) {
         {
             let mut ledger = self.ledger.borrow_mut();
-            let at_ns = clock::true_ns();
+            let (at_ns, generation) = (clock::true_ns(), ledger.generation);
             for dispatch in batch.iter() {
                 let segment = dispatch.segment;
                 ledger.dispatched.push(Dispatched {
                     at_ns,
+                    generation,
                     wall_ms: now.wall_ms,
                     carrier: self.carrier,
                     message: segment.message,

@@ -142,8 +142,9 @@ impl Partition {
         if let Some(from) = was_cold {
             self.pins.unpin(from);
         }
+        let wait = self.live.get(&id).and_then(|known| known.wait);
+        self.set_due(id, 0);
         if let Some(known) = self.live.remove(&id) {
-            self.deadlines.change(id, known.due_ms, 0);
             self.pins.unpin(known.record_at);
             if known.payload == entry.payload {
                 // Lanes share it.
@@ -152,6 +153,9 @@ impl Partition {
         }
         self.pins.pin(position);
         self.insert_live(id, entry);
+        if let Some(wait) = wait {
+            self.keep_waiting(id, wait);
+        }
         Ok(())
     }
 }

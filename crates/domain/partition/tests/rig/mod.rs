@@ -130,7 +130,10 @@ impl Rig {
         assert_eq!(decoded.partition(), 3);
         let position = position_of(self.log.len());
         self.log.push((record.kind(), octets));
-        let change = self.partition.apply(decoded, position).expect("our own");
+        let change = self
+            .partition
+            .apply_new(decoded, position, self.now)
+            .expect("our own");
         let Some(change) = change else {
             return false;
         };
@@ -407,7 +410,10 @@ impl Rig {
             if self.partition.counts().live == 0 {
                 return;
             }
-            let due_ms = self.partition.next_due_ms().expect("live but never due");
+            let due_ms = self
+                .partition
+                .next_due_ms(self.now)
+                .expect("live but never due");
             self.advance(due_ms.saturating_sub(self.now.wall_ms));
         }
         panic!("live for ever");

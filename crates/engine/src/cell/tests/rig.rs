@@ -28,6 +28,8 @@ pub(super) struct Write {
     pub(super) id: MessageId,
     pub(super) attempt: AttemptNo,
     pub(super) lane: Lane,
+    /// What was left of its validity.
+    pub(super) left_ms: u64,
 }
 
 /// One carrier's far side.
@@ -100,6 +102,7 @@ impl Connector for Scripted {
                 id: dispatch.segment.message,
                 attempt: dispatch.segment.attempt,
                 lane: dispatch.payload.lane,
+                left_ms: dispatch.validity_left_ms,
             };
             wire.writes.borrow_mut().push(write);
         }
@@ -144,6 +147,8 @@ pub(super) struct Rig {
     pub(super) wires: Vec<Rc<RefCell<Wire>>>,
     pub(super) writes: Rc<RefCell<Vec<Write>>>,
     pub(super) now: Now,
+    /// What the wall clock shows when the monotonic one shows 0.
+    pub(super) wall_from_ms: u64,
     pub(super) commit_ns: u64,
     /// Claims in order, each with the time at which it is durable.
     pub(super) claims: VecDeque<(u64, MessageId)>,
@@ -202,6 +207,7 @@ impl Rig {
             wires,
             writes,
             now,
+            wall_from_ms: 1_000_000,
             commit_ns: 2 * MS,
             claims: VecDeque::new(),
             expired: Vec::new(),
@@ -222,7 +228,7 @@ impl Rig {
 
     pub(super) fn advance(&mut self, ns: u64) {
         self.now.mono_ns += ns;
-        self.now.wall_ms = 1_000_000 + self.now.mono_ns / MS;
+        self.now.wall_ms = self.wall_from_ms + self.now.mono_ns / MS;
     }
 
     /// A message for a group, first attempt, worth sending for an hour.

@@ -5,6 +5,7 @@ pub(crate) use copies::taken;
 mod ends;
 pub(crate) mod journal;
 mod pace;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub(crate) fn all(world: &World, findings: &mut Vec<String>) {
     ends::cancelled_is_not_sent(world, findings);
     ends::expired_is_not_sent(world, findings);
     ends::not_before_its_time(world, findings);
+    waits::are_not_cut_short(world, findings);
     copies::received_once_an_attempt(world, findings);
     copies::copies_are_flagged(world, findings);
     copies::unwritten_was_not_received(world, findings);

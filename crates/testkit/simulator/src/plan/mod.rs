@@ -139,6 +139,11 @@ impl Plan {
         }
     }
 
+    /// How attempts are settled.
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// What the policy says about an attempt in doubt.
     pub(crate) const fn on_uncertain(&self, lane: Lane) -> OnUncertain {
         self.policy.on_uncertain(lane)

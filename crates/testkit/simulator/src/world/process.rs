@@ -83,6 +83,7 @@ impl World {
             return;
         }
         self.generation += 1;
+        self.ledger.borrow_mut().generation = self.generation;
         self.clocks.process_starts();
         let generation = self.generation;
         let mut sessions = Vec::new();
