@@ -14,6 +14,7 @@ use engine_process::{EngineProcess, PATIENCE, Setting, failing_disk};
 use fakes::smsc::{FakeSmsc, InboundText, SmscConfig, SmscHandle};
 use grpc_api::v1;
 use tonic::{Code, Streaming};
+use tonic_types::StatusExt as _;
 
 const PLAIN: &str = "STOP at 5 € {now}";
 /// Messages that the carrier sends before the first is acknowledged.
@@ -300,6 +301,9 @@ async fn what_nobody_acknowledges_goes_with_its_history() {
     let setting = setting(&carrier, &tables);
     let engine = EngineProcess::start(&setting);
     let mut caller = connect(&engine).await;
+    write(&carrier, 0, PLAIN);
+    let first = open(&mut caller).await.message().await.unwrap().unwrap();
+    assert!(acknowledge(&mut caller, &first.messages).await.is_empty());
     write(&carrier, 1, PLAIN);
     let old = take(&mut open(&mut caller).await, 1).await.remove(0);
     let gone = async {
@@ -315,9 +319,31 @@ async fn what_nobody_acknowledges_goes_with_its_history() {
     let mut caller = connect(&engine).await;
     let unknown = acknowledge(&mut caller, std::slice::from_ref(&old)).await;
     assert_eq!(unknown, std::slice::from_ref(&old.id));
+    // A client that had not come to it is told, with where to go on, also by an engine that only knows it from the journal.
+    let oldest = lost_since(&mut caller, &first.resume_position).await;
     wait_until_kept(&engine, &carrier);
     engine.kill();
     let engine = EngineProcess::start(&setting);
+    let mut caller = connect(&engine).await;
+    let oldest_again = lost_since(&mut caller, &first.resume_position).await;
+    assert!(oldest_again >= oldest);
+    let request = v1::InboundRequest {
+        resume_position: oldest_again,
+    };
+    assert!(caller.inbound(request).await.is_ok());
     let (left, _) = all(&mut connect(&engine).await, &carrier, "mark").await;
     assert!(left.iter().all(|message| message.id != old.id), "{left:?}");
+}
+
+/// Resumes from a position behind which something expired; returns the position to go on from.
+async fn lost_since(caller: &mut Caller, position: &str) -> String {
+    let request = v1::InboundRequest {
+        resume_position: position.to_owned(),
+    };
+    let refused = caller.inbound(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    let details = refused.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!(info.reason, "POSITION_LOST");
+    info.metadata["oldest_position"].clone()
 }

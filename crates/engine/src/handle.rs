@@ -172,23 +172,28 @@ impl Handle {
     /// Follows inbound messages: first those after the position, or all, that nobody has acknowledged. Waits while the engine recovers.
     ///
     /// # Errors
-    /// When the position is of another data directory, or the engine is over before it has recovered.
+    /// When the position is of another data directory or a message behind it has expired, or the engine is over before it has recovered.
     pub async fn inbound(
         &self,
         after: Option<ResumePosition>,
     ) -> Result<InboundWatcher, WatchRefused> {
         self.recovered().await?;
         let data_id = self.data_id();
-        let watcher = |seen| InboundWatcher {
-            store: Arc::clone(&self.shared.inbound),
-            data_id,
-            seen,
+        let watcher = |after| {
+            let store = Arc::clone(&self.shared.inbound);
+            InboundWatcher::new(store, data_id, after)
         };
         match after {
-            None => Ok(watcher(0)),
-            Some(after) if after.data_id == data_id => Ok(watcher(after.key.position.0)),
+            None => Ok(watcher(None)),
+            Some(after) if after.data_id == data_id => {
+                let resumed = watcher(Some(after.key.position.0));
+                match resumed.lost() {
+                    None => Ok(resumed),
+                    Some(lost) => Err(lost.into()),
+                }
+            }
             Some(_) => {
-                let oldest = watcher(0).position();
+                let oldest = watcher(None).position();
                 Err(PositionLost { oldest }.into())
             }
         }

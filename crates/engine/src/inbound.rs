@@ -7,7 +7,7 @@ use message::{IdBuildHasher, MessageId};
 use partition::InboundView;
 use tokio::sync::Notify;
 
-use crate::events::{EventKey, ResumePosition};
+use crate::events::{EventKey, PositionLost, ResumePosition};
 
 /// Most messages handed to a watcher at once.
 const BATCH_MAX: usize = 512;
@@ -24,6 +24,8 @@ pub(crate) struct InboundStore {
 struct Held {
     by_position: BTreeMap<u64, Arc<InboundView>>,
     positions: HashMap<MessageId, u64, IdBuildHasher>,
+    /// The highest position of a message whose time was over before a client acknowledged it.
+    expired_at: u64,
 }
 
 impl InboundStore {
@@ -43,6 +45,28 @@ impl InboundStore {
         }
     }
 
+    /// The message's time is over.
+    pub(crate) fn expire(&self, id: MessageId) {
+        let mut held = self.lock();
+        if let Some(position) = held.positions.remove(&id) {
+            held.by_position.remove(&position);
+            held.expired_at = held.expired_at.max(position);
+        }
+        drop(held);
+        // Those who had not come that far must hear of it.
+        self.grew.notify_waiters();
+    }
+
+    /// A message at this position went unacknowledged at some time; 0 for none.
+    pub(crate) fn note_expired(&self, position: u64) {
+        let mut held = self.lock();
+        held.expired_at = held.expired_at.max(position);
+    }
+
+    pub(crate) fn expired_at(&self) -> u64 {
+        self.lock().expired_at
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,9 +78,35 @@ pub struct InboundWatcher {
     pub(crate) store: Arc<InboundStore>,
     pub(crate) data_id: u64,
     pub(crate) seen: u64,
+    /// What had expired up to here when the watcher began is not held against it: it asked for what was left.
+    pub(crate) forgiven: u64,
 }
 
 impl InboundWatcher {
+    /// Begins with what is left, or behind a position that was given out.
+    pub(crate) fn new(store: Arc<InboundStore>, data_id: u64, after: Option<u64>) -> Self {
+        let forgiven = after.unwrap_or_else(|| store.expired_at());
+        Self {
+            store,
+            data_id,
+            seen: after.unwrap_or(0),
+            forgiven,
+        }
+    }
+
+    /// Whether a message behind this watcher's position has expired, unseen and unacknowledged.
+    pub(crate) fn lost(&self) -> Option<PositionLost> {
+        self.lost_until(self.store.expired_at())
+    }
+
+    fn lost_until(&self, expired_at: u64) -> Option<PositionLost> {
+        let oldest = ResumePosition {
+            data_id: self.data_id,
+            key: EventKey::new(expired_at, 0),
+        };
+        (expired_at > self.seen.max(self.forgiven)).then_some(PositionLost { oldest })
+    }
+
     /// Where another can go on once everything handed out was taken.
     #[must_use]
     pub const fn position(&self) -> ResumePosition {
@@ -68,20 +118,27 @@ impl InboundWatcher {
 
     /// Moves inbound messages to the end of `out`, up to 512 at a time: first those after its position that nobody has
     /// acknowledged, then new ones as they come.
-    pub async fn next(&mut self, out: &mut Vec<Arc<InboundView>>) {
+    ///
+    /// # Errors
+    /// [`PositionLost`] when a message that this watcher had not come to has expired: nobody will see it. The position in the error is
+    /// behind it.
+    pub async fn next(&mut self, out: &mut Vec<Arc<InboundView>>) -> Result<(), PositionLost> {
         loop {
             let grew = self.store.grew.notified();
             tokio::pin!(grew);
             grew.as_mut().enable();
             {
                 let held = self.store.lock();
+                if let Some(lost) = self.lost_until(held.expired_at) {
+                    return Err(lost);
+                }
                 let before = out.len();
                 for (position, view) in held.by_position.range(self.seen + 1..).take(BATCH_MAX) {
                     self.seen = *position;
                     out.push(Arc::clone(view));
                 }
                 if out.len() > before {
-                    return;
+                    return Ok(());
                 }
             }
             grew.await;
@@ -117,13 +174,9 @@ mod tests {
         store.add(100, view(1));
         store.add(200, view(2));
         store.remove(view(1).id);
-        let mut watcher = InboundWatcher {
-            store: Arc::clone(&store),
-            data_id: 7,
-            seen: 0,
-        };
+        let mut watcher = InboundWatcher::new(Arc::clone(&store), 7, None);
         let mut out = Vec::new();
-        watcher.next(&mut out).await;
+        watcher.next(&mut out).await.unwrap();
         assert_eq!(
             out.iter().map(|view| view.received_ms).collect::<Vec<_>>(),
             [2]
@@ -131,20 +184,43 @@ mod tests {
         assert_eq!(watcher.position().key, EventKey::new(200, 0));
         store.add(300, view(3));
         out.clear();
-        watcher.next(&mut out).await;
+        watcher.next(&mut out).await.unwrap();
         assert_eq!(out[0].received_ms, 3);
 
         // After a restart the same messages come in the same places.
         let again = Arc::new(InboundStore::default());
         again.add(200, view(2));
         again.add(300, view(3));
-        let mut resumed = InboundWatcher {
-            store: again,
-            data_id: 7,
-            seen: 200,
-        };
+        let mut resumed = InboundWatcher::new(again, 7, Some(200));
         out.clear();
-        resumed.next(&mut out).await;
+        resumed.next(&mut out).await.unwrap();
         assert_eq!((out.len(), out[0].received_ms), (1, 3));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_watcher_that_had_not_come_to_an_expired_message_is_told_where_to_go_on() {
+        let store = Arc::new(InboundStore::default());
+        for nth in 1..=4 {
+            store.add(nth * 100, view(nth));
+        }
+        let mut out = Vec::new();
+        let mut ahead = InboundWatcher::new(Arc::clone(&store), 7, None);
+        ahead.next(&mut out).await.unwrap();
+        assert_eq!(out.len(), 4);
+        let mut behind = InboundWatcher::new(Arc::clone(&store), 7, Some(100));
+        store.expire(view(1).id);
+        assert_eq!(behind.lost(), None);
+        store.expire(view(2).id);
+        let lost = behind.next(&mut out).await.unwrap_err();
+        assert_eq!(lost.oldest.key, EventKey::new(200, 0));
+        assert_eq!((ahead.lost(), out.len()), (None, 4));
+
+        // From the position named, or from none, everything that is left comes.
+        for after in [Some(200), None] {
+            let mut again = InboundWatcher::new(Arc::clone(&store), 7, after);
+            out.clear();
+            again.next(&mut out).await.unwrap();
+            assert_eq!(out.len(), 2, "{after:?}");
+        }
     }
 }

@@ -32,6 +32,10 @@ pub struct Opened {
     /// How attempts are settled: the policy of carriers without one of their own first.
     #[prost(message, repeated, tag = "6")]
     pub policies: Vec<OpenedPolicy>,
+    /// The position of the last inbound message whose time was over before a client acknowledged it; 0 for none. Here, since the record that
+    /// says so may be older than what is replayed.
+    #[prost(uint64, tag = "7")]
+    pub inbound_expired_at: u64,
 }
 
 /// [`Policy`], of a carrier.
@@ -125,6 +129,7 @@ pub(crate) fn opened_record(config: &EngineConfig, data_id: u64) -> Opened {
             .into_iter()
             .chain(of_carriers.map(|(carrier, policy)| OpenedPolicy::new(carrier.0, policy)))
             .collect(),
+        inbound_expired_at: 0,
     }
 }
 

@@ -100,7 +100,11 @@ impl Partition {
             Record::Inbound(record) => self.apply_inbound(*record, position).map_err(bad),
             Record::InboundDone(record) => {
                 let id = record::joined(record.id_high, record.id_low).ok_or(bad("id"))?;
-                self.inbound.remove(id);
+                if record.acknowledged {
+                    self.inbound.acknowledged(id);
+                } else {
+                    self.inbound.expired(id);
+                }
                 Ok(None)
             }
             Record::KeyKept(record) => {

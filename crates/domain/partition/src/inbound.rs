@@ -25,6 +25,8 @@ pub struct InboundView {
 #[derive(Debug, Default)]
 pub(crate) struct InboundMessages {
     by_id: BTreeMap<MessageId, Kept>,
+    /// The first position of the last that went without an acknowledgement; 0 for none.
+    expired_at: u64,
 }
 
 #[derive(Debug)]
@@ -71,8 +73,18 @@ impl InboundMessages {
         Some((kept.first_at, &kept.view))
     }
 
-    pub(crate) fn remove(&mut self, id: MessageId) {
+    pub(crate) fn acknowledged(&mut self, id: MessageId) {
         self.by_id.remove(&id);
+    }
+
+    pub(crate) fn expired(&mut self, id: MessageId) {
+        if let Some(kept) = self.by_id.remove(&id) {
+            self.expired_at = self.expired_at.max(kept.first_at);
+        }
+    }
+
+    pub(crate) fn expired_at(&self) -> u64 {
+        self.expired_at
     }
 
     /// The first that came before `before_ms`.

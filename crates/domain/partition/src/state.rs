@@ -185,6 +185,13 @@ impl Partition {
         self.inbound.iter()
     }
 
+    /// The position of the last inbound message whose time was over before a client acknowledged it; 0 for none since the journal that was
+    /// replayed.
+    #[must_use]
+    pub fn inbound_expired_at(&self) -> u64 {
+        self.inbound.expired_at()
+    }
+
     /// The journal must be kept from here on for the sake of live messages, early receipts, unacknowledged inbound messages
     /// and idempotency keys that are in no file; `None` when for nothing.
     #[must_use]

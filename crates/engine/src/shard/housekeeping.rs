@@ -8,7 +8,7 @@ use message::Now;
 use partition::Limits as PartitionLimits;
 
 use super::{Shard, ShardFailure};
-use crate::opened::{OPENED_KIND, opened_record};
+use crate::opened::{OPENED_KIND, Opened, opened_record};
 use crate::shared::Life;
 use crate::stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
 
@@ -281,7 +281,10 @@ impl Shard {
     }
 
     pub(super) fn append_opened(&mut self) -> Result<Position, ShardFailure> {
-        let opened = opened_record(&self.shared.config, self.shared.events.data_id());
+        let opened = Opened {
+            inbound_expired_at: self.shared.inbound.expired_at(),
+            ..opened_record(&self.shared.config, self.shared.events.data_id())
+        };
         self.journal
             .append(OPENED_KIND, partition::record::RECORD_VERSION, &mut |out| {
                 opened.encode_into(out)

@@ -408,7 +408,7 @@ impl Shard {
                     Some(Due::Release(enqueue)) => self.enter_lane(enqueue, 0, now),
                     Some(Due::Decide(event)) => {
                         if let Event::InboundDone { id, .. } = &event {
-                            self.shared.inbound.remove(*id);
+                            self.shared.inbound.expire(*id);
                         }
                         self.decide(at, event, now)?;
                     }

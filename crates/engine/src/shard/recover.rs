@@ -107,8 +107,10 @@ impl Shard {
             partitions,
             claimed_before_boot,
             events,
+            inbound_expired_at,
             ..
         } = replay.finish();
+        shared.inbound.note_expired(inbound_expired_at);
         let event_driver = start_events(&shared, events, span, helpers.events)?;
         let written_readable =
             shared
@@ -213,6 +215,11 @@ impl Shard {
         waiting.sort_unstable_by_key(|(position, _)| *position);
         for (position, view) in waiting {
             self.shared.inbound.add(position, view.clone());
+        }
+        for partition in &self.partitions {
+            self.shared
+                .inbound
+                .note_expired(partition.inbound_expired_at());
         }
     }
 

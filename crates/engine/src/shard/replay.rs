@@ -45,6 +45,8 @@ pub(super) struct Replay<'a> {
     /// Cold messages of which only a Carried record is left, by the sub-queue that they wait in.
     carried: HashMap<Whereabouts, Vec<CarriedName>>,
     data_id: Option<u64>,
+    /// By the last Opened record.
+    pub(super) inbound_expired_at: u64,
     /// When the last record was written.
     newest: WrittenIn,
 }
@@ -74,6 +76,7 @@ impl<'a> Replay<'a> {
             ),
             carried: HashMap::new(),
             data_id: None,
+            inbound_expired_at: 0,
             newest: WrittenIn::ThisBoot,
         })
     }
@@ -93,6 +96,7 @@ impl<'a> Replay<'a> {
             self.data_id = Some(opened.data_id)
                 .filter(|known| *known != 0)
                 .or(self.data_id);
+            self.inbound_expired_at = opened.inbound_expired_at;
             return self.check_partitions(opened.partitions);
         }
         let begins = record.start.0;

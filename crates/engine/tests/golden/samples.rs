@@ -83,6 +83,7 @@ pub(crate) fn opened() -> Opened {
             uncertain_deadline_ms: 3_600_000,
             receipt_deadline_ms: 259_200_000,
         }],
+        inbound_expired_at: 0,
     }
 }
 

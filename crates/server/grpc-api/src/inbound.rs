@@ -15,7 +15,7 @@ type Out = Outlet<v1::InboundResponse>;
 /// Starts the stream.
 ///
 /// # Errors
-/// INVALID_ARGUMENT for a position that is wrong, OUT_OF_RANGE for one of another data directory, UNAVAILABLE when the engine ends before
+/// INVALID_ARGUMENT for a position that is wrong, OUT_OF_RANGE for one of another data directory or with an expired message behind it, UNAVAILABLE when the engine ends before
 /// it is ready.
 pub(crate) async fn start(
     call: LongCall,
@@ -63,7 +63,9 @@ async fn run(call: LongCall, mut watcher: InboundWatcher, out: Out) {
     let last = loop {
         tokio::select! {
             biased;
-            () = watcher.next(&mut events) => {}
+            next = watcher.next(&mut events) => if let Err(lost) = next {
+                break position::lost(lost);
+            },
             () = out.closed() => return,
             () = &mut closing => break watch::draining(),
         }

@@ -5,12 +5,19 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use grpc_api::v1;
+use tonic::{Code, Streaming};
+use tonic_types::StatusExt as _;
 
 use crate::client::{Client, ClientError, Target};
 use crate::print::{Format, Printer, is_final};
+
+/// The first wait before a lost engine is asked again; doubled each time up to the longest, and begun anew whenever a watch is in place.
+const AGAIN_MIN: Duration = Duration::from_millis(100);
+const AGAIN_MAX: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +26,8 @@ Examples:
   hikyaku watch --id 01936c1e-... --until-final          one message, until it has ended
   hikyaku watch --json | tee events.jsonl                one JSON object a line, with positions
   hikyaku watch --from 01000000000000000700000000...      go on after a position of an earlier watch
-  hikyaku watch --json --position-file p >> events.jsonl go on where the last such watch stopped, over restarts";
+  hikyaku watch --json --position-file p >> events.jsonl go on where the last such watch stopped, over restarts
+An engine that goes away is asked again, and the watch goes on behind its last position; --once ends instead.";
 
 /// Print what becomes of messages
 #[derive(Args, Debug)]
@@ -47,6 +55,9 @@ pub(crate) struct WatchArgs {
     /// End when every --id has ended
     #[arg(long, requires = "id")]
     until_final: bool,
+    /// End when the engine does, instead of going on from the last position when it is back
+    #[arg(long)]
+    once: bool,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -60,41 +71,154 @@ enum StateArg {
     Final,
 }
 
-/// Runs the command; without `--until-final` it ends only when the engine or the reader of its output does.
+/// Runs the command; without `--until-final` it ends only when its output does or the engine refuses it. A lost engine is asked again, with
+/// growing pauses, and the watch goes on behind the last position: nothing is left out or printed twice. An engine that does not answer at
+/// the start is an error, since it may be a wrong address.
 ///
 /// # Errors
-/// When the engine cannot be reached, refuses the watch, or ends it.
+/// When the engine cannot be reached at first or refuses the watch; with `--once` also when it ends it.
 pub(crate) async fn run(args: WatchArgs) -> Result<ExitCode, ClientError> {
-    let mut printer = Printer::new(Format::of(args.json), io::stdout().lock());
     let file = args.position_file.clone().map(PositionFile::new);
-    let from = match &file {
+    let position = match &file {
         Some(file) => file.read()?,
         None => args.from.clone(),
     };
-    let mut client = args.target.connect().await?;
-    let mut responses = client.watch(args.request(from)).await?.into_inner();
-
-    // The watch is in place before we look, so that nothing falls between the two.
-    let in_place = responses.message().await?.ok_or(ClientError::StreamEnded)?;
-    if let Some(file) = &file {
-        file.write(&in_place.resume_position)?;
+    let mut watch = Watch {
+        printer: Printer::new(Format::of(args.json), io::stdout().lock()),
+        file,
+        position,
+        pending: HashSet::new(),
+        placed: false,
+        again: AGAIN_MIN,
+        args,
+    };
+    loop {
+        let Err(error) = watch.segment().await else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        if watch.args.once || !watch.placed || !passes(&error) {
+            return Err(error);
+        }
+        let pause = watch.again;
+        eprintln!(
+            "hikyaku: {error}\nhikyaku: the watch goes on from its last position in {} ms",
+            pause.as_millis()
+        );
+        tokio::time::sleep(pause).await;
+        watch.again = (pause * 2).min(AGAIN_MAX);
     }
-    let mut pending = look(&args, &mut client, &mut printer).await?;
-    while !(args.until_final && pending.is_empty()) {
-        let response = responses.message().await?.ok_or(ClientError::StreamEnded)?;
-        for event in &response.events {
-            printer.event(event)?;
-            if is_final(event.state) {
-                pending.remove(&event.message_id);
+}
+
+/// Whether the same watch may be had later: an engine that is gone or on its way down, or one that found us too slow.
+fn passes(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::StreamEnded => true,
+        ClientError::Refused(status) => match status.code() {
+            Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => true,
+            // A torn connection comes as one of these, without a word of the engine's.
+            Code::Unknown | Code::Internal => status.get_error_details().error_info().is_none(),
+            Code::Ok
+            | Code::InvalidArgument
+            | Code::DeadlineExceeded
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::DataLoss
+            | Code::Unauthenticated => false,
+        },
+        ClientError::File { .. }
+        | ClientError::Key(_)
+        | ClientError::PlainText(_)
+        | ClientError::Scheme(_)
+        | ClientError::NoAuthority(_)
+        | ClientError::Target { .. }
+        | ClientError::Output(_) => false,
+    }
+}
+
+/// A watch over its connections.
+struct Watch<W: Write> {
+    args: WatchArgs,
+    printer: Printer<W>,
+    file: Option<PositionFile>,
+    /// Behind what was printed.
+    position: Option<String>,
+    /// Those of `--id` that have not ended.
+    pending: HashSet<String>,
+    /// Whether any connection got as far as a first response.
+    placed: bool,
+    again: Duration,
+}
+
+impl<W: Write> Watch<W> {
+    /// Watches over one connection until everything asked for has ended.
+    async fn segment(&mut self) -> Result<(), ClientError> {
+        let mut client = self.args.target.connect().await?;
+        let request = self.args.request(self.position.clone());
+        let mut responses = client.watch(request).await?.into_inner();
+        // The watch is in place before we look, so that nothing falls between the two.
+        let in_place = next(&mut responses).await?;
+        self.reached(&in_place.resume_position)?;
+        if !self.placed {
+            self.look(&mut client).await?;
+            self.placed = true;
+        }
+        self.again = AGAIN_MIN;
+        while !self.is_over() {
+            let response = next(&mut responses).await?;
+            for event in &response.events {
+                self.printer.event(event)?;
+                if is_final(event.state) {
+                    self.pending.remove(&event.message_id);
+                }
+            }
+            self.printer.position(&response.resume_position)?;
+            self.printer.flush()?;
+            self.reached(&response.resume_position)?;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.args.until_final && self.pending.is_empty()
+    }
+
+    /// Everything before this position is printed.
+    fn reached(&mut self, position: &str) -> io::Result<()> {
+        self.position = Some(position.to_owned());
+        match &self.file {
+            Some(file) => file.write(position),
+            None => Ok(()),
+        }
+    }
+
+    /// Prints where each `--id` is now.
+    async fn look(&mut self, client: &mut Client) -> Result<(), ClientError> {
+        for id in &self.args.id {
+            let request = v1::GetRequest {
+                message_id: id.clone(),
+            };
+            let Some(view) = client.get(request).await?.into_inner().message else {
+                continue;
+            };
+            self.printer.view(&view)?;
+            if !is_final(view.state) {
+                self.pending.insert(view.message_id);
             }
         }
-        printer.position(&response.resume_position)?;
-        printer.flush()?;
-        if let Some(file) = &file {
-            file.write(&response.resume_position)?;
-        }
+        self.printer.flush()?;
+        Ok(())
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+async fn next(
+    responses: &mut Streaming<v1::WatchResponse>,
+) -> Result<v1::WatchResponse, ClientError> {
+    responses.message().await?.ok_or(ClientError::StreamEnded)
 }
 
 /// A file with a position, replaced in one step: whoever reads it finds the old one or the new one.
@@ -136,29 +260,6 @@ impl PositionFile {
     }
 }
 
-/// Prints where each `--id` is now; those that have not ended are handed back.
-async fn look<W: Write>(
-    args: &WatchArgs,
-    client: &mut Client,
-    printer: &mut Printer<W>,
-) -> Result<HashSet<String>, ClientError> {
-    let mut pending = HashSet::new();
-    for id in &args.id {
-        let request = v1::GetRequest {
-            message_id: id.clone(),
-        };
-        let Some(view) = client.get(request).await?.into_inner().message else {
-            continue;
-        };
-        printer.view(&view)?;
-        if !is_final(view.state) {
-            pending.insert(view.message_id);
-        }
-    }
-    printer.flush()?;
-    Ok(pending)
-}
-
 impl WatchArgs {
     fn request(&self, from: Option<String>) -> v1::WatchRequest {
         let class = match self.state {
@@ -186,6 +287,31 @@ mod tests {
     struct Line {
         #[command(flatten)]
         args: WatchArgs,
+    }
+
+    #[test]
+    fn what_a_later_engine_would_refuse_as_well_ends_the_watch() {
+        let refused = |code, reason: Option<&str>| {
+            let mut details = tonic_types::ErrorDetails::new();
+            if let Some(reason) = reason {
+                details.set_error_info(reason, "hikyaku", std::collections::HashMap::new());
+            }
+            ClientError::from(tonic::Status::with_error_details(code, "", details))
+        };
+        assert!(passes(&ClientError::StreamEnded));
+        assert!(passes(&refused(Code::Unavailable, Some("DRAINING"))));
+        assert!(passes(&refused(
+            Code::ResourceExhausted,
+            Some("WATCHER_TOO_SLOW")
+        )));
+        assert!(passes(&refused(Code::Unknown, None)));
+        for (code, reason) in [
+            (Code::OutOfRange, Some("POSITION_LOST")),
+            (Code::Internal, Some("DEFECT")),
+            (Code::Unauthenticated, None),
+        ] {
+            assert!(!passes(&refused(code, reason)), "{code:?}");
+        }
     }
 
     #[test]

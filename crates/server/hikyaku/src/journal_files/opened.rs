@@ -4,7 +4,7 @@ use engine::{Opened, OpenedPolicy};
 use serde_json::{Map, Value, json};
 
 /// Each by its name.
-pub(super) fn fields(opened: &Opened) -> [(&'static str, Value); 6] {
+pub(super) fn fields(opened: &Opened) -> [(&'static str, Value); 7] {
     let names = opened.names.iter().map(|name| {
         let key = format!("{} {:08x}", name.kind, name.number);
         (key, json!(name.slug))
@@ -16,6 +16,7 @@ pub(super) fn fields(opened: &Opened) -> [(&'static str, Value); 6] {
         ("config_version", json!(opened.config_version)),
         ("valid_for_ms", json!(opened.valid_for_ms)),
         ("policies", opened.policies.iter().map(policy).collect()),
+        ("inbound_expired_at", json!(opened.inbound_expired_at)),
     ]
 }
 
