@@ -115,6 +115,8 @@ pub struct EngineConfig {
     pub journal_sync: journal::SyncPolicy,
     /// Space kept for what is in flight when the disk is full, in bytes; 0 for none.
     pub journal_reserve_bytes: u64,
+    /// How much of the journal is kept beyond what recovery needs, for questions about the past.
+    pub journal_history: journal::HistoryRetention,
     /// What may wait for the disk, in bytes.
     pub journal_buffer_max_bytes: usize,
     /// What is kept of what happened.
@@ -173,6 +175,7 @@ impl EngineConfig {
             journal_file_max_bytes: JOURNAL_FILE_MAX_BYTES,
             journal_sync: journal::SyncPolicy::Always,
             journal_reserve_bytes: JOURNAL_RESERVE_BYTES,
+            journal_history: journal::HistoryRetention::default(),
             journal_buffer_max_bytes: JOURNAL_BUFFER_MAX_BYTES,
             events: EventHistory::default(),
             send_at_horizon_ms: SEND_AT_HORIZON_MS,

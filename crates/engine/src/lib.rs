@@ -48,7 +48,7 @@ pub use history::{
 };
 pub use history_index::{MessageSummary, PAGE_MAX};
 pub use inbound::InboundWatcher;
-pub use journal::{FileStorage, Storage, SyncPolicy};
+pub use journal::{FileStorage, HistoryRetention, Storage, SyncPolicy};
 pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};
 pub use metrics::{Description, Kind, METRICS};
 pub use opened::{OPENED_KIND, Opened, OpenedName, OpenedPolicy};

@@ -110,6 +110,9 @@ described! {
     JOURNAL_SYNC = "hikyaku_journal_sync_seconds", Histogram, [], "Time of a group commit's sync.";
     JOURNAL_BATCH = "hikyaku_journal_batch_records", Histogram, [], "Records in a group commit.";
     JOURNAL_DISK = "hikyaku_journal_disk_bytes", Gauge, [], "Bytes of all journal files.";
+    JOURNAL_REPLAY = "hikyaku_journal_replay_bytes", Gauge, [], "Journal that a restart would read: from the replay mark to the end.";
+    JOURNAL_HISTORY = "hikyaku_journal_history_bytes", Gauge, [], "Bytes of the journal files before the replay mark, kept for questions about the past.";
+    JOURNAL_OLDEST = "hikyaku_journal_oldest_seconds", Gauge, [], "Age of the oldest journal file: history reaches back so far.";
     HISTORY_LAG_BYTES = "hikyaku_history_lag_bytes", Gauge, [], "Durable journal that the history index has not reached.";
     HISTORY_LAG = "hikyaku_history_lag_seconds", Gauge, [], "Age of the latest indexed record while the index is behind; 0 when it is not.";
     HISTORY_RECORDS = "hikyaku_history_records_total", Counter, [], "Records indexed.";
@@ -162,6 +165,9 @@ pub(crate) struct EngineMetrics {
     pub(crate) journal_sync: Histogram,
     pub(crate) journal_batch: Histogram,
     pub(crate) journal_disk: Gauge,
+    pub(crate) journal_replay: Gauge,
+    pub(crate) journal_history: Gauge,
+    pub(crate) journal_oldest: Gauge,
     pub(crate) journal_free: Gauge,
     pub(crate) journal_no_space: Gauge,
     pub(crate) journal_failed: Gauge,
@@ -287,6 +293,9 @@ impl EngineMetrics {
             journal_sync: histogram!(JOURNAL_SYNC),
             journal_batch: histogram!(JOURNAL_BATCH),
             journal_disk: gauge!(JOURNAL_DISK),
+            journal_replay: gauge!(JOURNAL_REPLAY),
+            journal_history: gauge!(JOURNAL_HISTORY),
+            journal_oldest: gauge!(JOURNAL_OLDEST),
             journal_free: gauge!(JOURNAL_FREE),
             journal_no_space: gauge!(JOURNAL_SPACE),
             journal_failed: gauge!(JOURNAL_FAILED),

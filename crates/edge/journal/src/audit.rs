@@ -274,7 +274,8 @@ impl LogAudit {
                     | OpenError::FileName { .. }
                     | OpenError::Header { .. }
                     | OpenError::Contents { .. }
-                    | OpenError::Gap { .. } => file.start,
+                    | OpenError::Gap { .. }
+                    | OpenError::Missing { .. } => file.start,
                 };
                 let mut reader = FrameReader::new(Arc::clone(handle), file.start, from);
                 let resumes = reader.find(Sought::AnyFrame).ok().flatten();

@@ -91,6 +91,10 @@ pub enum FailureStep {
     Sync,
     /// Creating the next file, writing its header or making its name durable.
     Rotate,
+    /// Moving the replay mark. The log goes on: nothing is deleted that the mark does not allow.
+    Mark,
+    /// Deleting a file. The log goes on, and it is tried again.
+    Delete,
     /// Closing while what was appended waited for space that did not come.
     NoSpace,
     /// Starting the writer thread, or the thread itself (it panicked).
@@ -134,9 +138,12 @@ impl Failure {
     pub fn fault(&self) -> Fault {
         match self.step {
             FailureStep::Encode | FailureStep::Thread => Fault::Caller,
-            FailureStep::Write | FailureStep::Sync | FailureStep::Rotate | FailureStep::NoSpace => {
-                Fault::Disk
-            }
+            FailureStep::Write
+            | FailureStep::Sync
+            | FailureStep::Rotate
+            | FailureStep::Mark
+            | FailureStep::Delete
+            | FailureStep::NoSpace => Fault::Disk,
         }
     }
 }
@@ -148,6 +155,8 @@ impl std::fmt::Display for Failure {
             FailureStep::Write => "writing a batch",
             FailureStep::Sync => "syncing a batch",
             FailureStep::Rotate => "starting the next file",
+            FailureStep::Mark => "moving the replay mark",
+            FailureStep::Delete => "deleting a file",
             FailureStep::NoSpace => "closed while the last records waited for space",
             FailureStep::Thread => "the writer thread",
         };
@@ -243,6 +252,24 @@ pub enum OpenError {
         /// Where it starts.
         found: Position,
     },
+    /// Recovery must read from a position on, and the file that begins there is gone, with all before it.
+    #[error("directory {}: the replay mark says that records from position {wanted} on are needed, and the oldest file {}; \
+        restore the missing files from a copy, or set the directory aside", dir.display(), begins_at(*.found))]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+        /// The replay mark.
+        wanted: Position,
+        /// Where the oldest file begins; none without files.
+        found: Option<Position>,
+    },
+}
+
+fn begins_at(found: Option<Position>) -> String {
+    match found {
+        Some(position) => format!("begins at position {position}"),
+        None => "is missing: there are none".into(),
+    }
 }
 
 impl OpenError {
@@ -261,7 +288,8 @@ impl OpenError {
             OpenError::Io { .. }
             | OpenError::Header { .. }
             | OpenError::Damage { .. }
-            | OpenError::Gap { .. } => Fault::Disk,
+            | OpenError::Gap { .. }
+            | OpenError::Missing { .. } => Fault::Disk,
             OpenError::Locked { .. }
             | OpenError::Limit { .. }
             | OpenError::FileName { .. }

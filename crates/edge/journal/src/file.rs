@@ -11,13 +11,21 @@
 //!     ▲  a file and a new reserve fit       │ ▲     a file fits, no reserve     │
 //!     └─────────────────────────────────────┘ └─────────────────────────────────┘
 //! ```
+//!
+//! What recovery does not need any more is [history](mod@retention), and the first to go where space is short.
+
+mod retention;
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use retention::{History, Keep, Retained};
+
 use crate::header::{FileHeader, HEADER_BYTES_U64};
+use crate::journal::HistoryRetention;
+use crate::mark::ReplayMark;
 use crate::names::{path_of, reserve_path};
 use crate::storage::{Access, Storage, StorageFile};
 use crate::{BootId, Failure, FailureStep, LogContents, OpenError, Position};
@@ -32,14 +40,30 @@ pub(crate) struct FileLayout {
     pub(crate) file_max_bytes: u64,
     /// Space kept for when there is none; 0 for none.
     pub(crate) reserve_bytes: u64,
+    /// How much is kept of what recovery does not need.
+    pub(crate) history: HistoryRetention,
 }
 
 /// A file that takes no more frames.
 #[derive(Debug)]
 pub(crate) struct SealedFile {
     pub(crate) path: PathBuf,
+    pub(crate) start: Position,
     pub(crate) end: Position,
     pub(crate) bytes: u64,
+    /// When it was made, ms since the Unix epoch; 0 where it is unknown.
+    pub(crate) made_at_ms: u64,
+}
+
+/// What is known of a log's files before the one that is begun.
+#[derive(Debug)]
+pub(crate) struct FoundFiles {
+    /// Oldest first, the history included.
+    pub(crate) sealed: VecDeque<SealedFile>,
+    /// Behind the last record.
+    pub(crate) end: Position,
+    /// Where recovery had to begin.
+    pub(crate) mark: ReplayMark,
 }
 
 /// How much space a log has.
@@ -71,29 +95,48 @@ struct ActiveFile {
     /// Bytes of frames for which space is reserved.
     reserved_bytes: u64,
     is_synced: bool,
+    made_at_ms: u64,
 }
 
 /// The files of one log, the last of which is being written.
 #[derive(Debug)]
 pub(crate) struct FileSet {
     layout: FileLayout,
+    /// The oldest ones are history: those before the mark.
     sealed: VecDeque<SealedFile>,
     sealed_bytes: u64,
+    mark: ReplayMark,
+    history: History,
+    /// Files deleted since the start.
+    deleted: u64,
     active: ActiveFile,
     has_reserve: bool,
     is_full: bool,
 }
 
 impl FileSet {
-    /// Begins a new file at `end`, behind `sealed`, in the reserve where there is no other space.
+    /// Begins a new file behind those found, in the reserve where there is no other space once all history is given up.
     pub(crate) fn begin(
         layout: FileLayout,
-        sealed: VecDeque<SealedFile>,
-        end: Position,
+        found: FoundFiles,
         now_ms: u64,
     ) -> Result<FileSet, OpenError> {
+        let FoundFiles {
+            mut sealed,
+            end,
+            mark,
+        } = found;
         let creating = |error| OpenError::io("creating", &path_of(&layout.dir, end), error);
-        let active = match create(&layout, end, layout.file_max_bytes, now_ms) {
+        let created = loop {
+            match create(&layout, end, layout.file_max_bytes, now_ms) {
+                Err(error)
+                    if is_no_space(&error)
+                        && History::of(&sealed, mark.position()).files > 0
+                        && retention::delete_oldest(&layout, &mut sealed).is_ok() => {}
+                created => break created,
+            }
+        };
+        let active = match created {
             Err(error) if is_no_space(&error) && layout.reserve_bytes > 0 => {
                 // The first refusal says more than that there is no reserve either.
                 take_reserve(&layout, end, now_ms).map_err(|_| creating(error))?
@@ -104,8 +147,11 @@ impl FileSet {
         let mut files = FileSet {
             has_reserve: layout.reserve_bytes == 0,
             layout,
+            history: History::of(&sealed, mark.position()),
             sealed,
             sealed_bytes,
+            mark,
+            deleted: 0,
             active,
             is_full: false,
         };
@@ -119,7 +165,9 @@ impl FileSet {
     /// a file is at most as long as the larger of its limit and one batch.
     pub(crate) fn make_room(&mut self, bytes: u64, now_ms: u64) -> Result<Room, Failure> {
         let wanted = self.active.bytes + bytes;
-        let room = if wanted <= self.active.reserved_bytes {
+        let room = if self.is_too_old(now_ms) {
+            self.rotate(bytes, now_ms)?
+        } else if wanted <= self.active.reserved_bytes {
             Ok(())
         } else if self.active.bytes == 0 {
             let allocated = self.active.file.allocate(HEADER_BYTES_U64 + wanted);
@@ -180,10 +228,13 @@ impl FileSet {
     /// Makes a new reserve where the old one is used up and there is space for it and for another file: with less, the log
     /// would be short of space again at once.
     pub(crate) fn look_for_space(&mut self) -> Result<(), Failure> {
-        let wanted = self.layout.file_max_bytes + self.layout.reserve_bytes;
-        let free = self.layout.storage.free_bytes(&self.layout.dir);
-        if self.has_reserve || free.is_ok_and(|free| free < wanted) {
+        if self.has_reserve {
             return Ok(());
+        }
+        while self.is_short_of_space() {
+            if !self.give_up_oldest() {
+                return Ok(());
+            }
         }
         self.renew_reserve()
             .map_err(|error| self.rotate_failure(&error))
@@ -198,30 +249,6 @@ impl FileSet {
             .map_err(|error| Failure::io(FailureStep::Write, &self.active.path, &error))?;
         self.active.reserved_bytes = self.active.bytes;
         Ok(())
-    }
-
-    /// Deletes, oldest first, the sealed files that end before `oldest_needed`; returns how many.
-    ///
-    /// Each deletion is made durable before the next, because a file system may otherwise keep them in another order
-    /// over a power cut, and a hole between two files looks like loss.
-    pub(crate) fn retain_from(&mut self, oldest_needed: Position) -> Result<usize, Failure> {
-        let mut deleted = 0;
-        let storage = &self.layout.storage;
-        while let Some(file) = self.sealed.front().filter(|file| file.end < oldest_needed) {
-            storage
-                .remove(&file.path)
-                .map_err(|error| Failure::io(FailureStep::Write, &file.path, &error))?;
-            self.sealed_bytes -= file.bytes;
-            self.sealed.pop_front();
-            deleted += 1;
-            if self.layout.is_synced() {
-                let dir = &self.layout.dir;
-                storage
-                    .sync_directory(dir)
-                    .map_err(|error| Failure::io(FailureStep::Sync, dir, &error))?;
-            }
-        }
-        Ok(deleted)
     }
 
     pub(crate) fn files(&self) -> u64 {
@@ -247,7 +274,13 @@ impl FileSet {
         let end = Position(self.active.start.0 + self.active.bytes);
         let wanted = self.layout.file_max_bytes.max(bytes);
         let reserve_fits = self.has_reserve && self.layout.reserve_bytes >= bytes;
-        let next = match create(&self.layout, end, wanted, now_ms) {
+        let created = loop {
+            match create(&self.layout, end, wanted, now_ms) {
+                Err(error) if is_no_space(&error) && self.give_up_oldest() => {}
+                created => break created,
+            }
+        };
+        let next = match created {
             Err(error) if is_no_space(&error) && reserve_fits => {
                 let taken = take_reserve(&self.layout, end, now_ms);
                 self.has_reserve = false;
@@ -268,8 +301,10 @@ impl FileSet {
         self.sealed_bytes += length;
         self.sealed.push_back(SealedFile {
             path: full.path,
+            start: full.start,
             end,
             bytes: length,
+            made_at_ms: full.made_at_ms,
         });
         Ok(Ok(()))
     }
@@ -333,8 +368,8 @@ fn create(
         let _ = layout.storage.remove(&path);
         return Err(error);
     }
-    let active = opened(file, path, start, reserved_bytes);
-    write_header(layout, &active, now_ms)?;
+    let active = opened(file, path, start, (reserved_bytes, now_ms));
+    write_header(layout, &active)?;
     Ok(active)
 }
 
@@ -347,10 +382,10 @@ fn take_reserve(layout: &FileLayout, start: Position, now_ms: u64) -> io::Result
         file,
         path_of(&layout.dir, start),
         start,
-        layout.reserve_bytes,
+        (layout.reserve_bytes, now_ms),
     );
     layout.storage.rename(&reserve, &active.path)?;
-    write_header(layout, &active, now_ms)?;
+    write_header(layout, &active)?;
     Ok(active)
 }
 
@@ -358,7 +393,7 @@ fn opened(
     file: Arc<dyn StorageFile>,
     path: PathBuf,
     start: Position,
-    reserved_bytes: u64,
+    (reserved_bytes, made_at_ms): (u64, u64),
 ) -> ActiveFile {
     ActiveFile {
         file,
@@ -367,16 +402,17 @@ fn opened(
         bytes: 0,
         reserved_bytes,
         is_synced: true,
+        made_at_ms,
     }
 }
 
 /// Where the log is synced, header and name are durable on return.
-fn write_header(layout: &FileLayout, active: &ActiveFile, made_at_ms: u64) -> io::Result<()> {
+fn write_header(layout: &FileLayout, active: &ActiveFile) -> io::Result<()> {
     let header = FileHeader {
         contents: layout.contents,
         start: active.start,
         boot: layout.boot,
-        made_at_ms,
+        made_at_ms: active.made_at_ms,
     };
     active.file.write_all_at(&header.encode(), 0)?;
     if layout.is_synced() {

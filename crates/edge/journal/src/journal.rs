@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use message::Now;
 
 use crate::buffer::FrameBuffer;
-use crate::file::{FileLayout, FileSet};
+use crate::file::{FileLayout, FileSet, FoundFiles};
 use crate::names;
 use crate::replay::{ReadLog, Reading};
 use crate::shared::Shared;
@@ -92,6 +92,35 @@ pub enum SyncPolicy {
     None,
 }
 
+/// How much is kept of what recovery does not need any more. Whole files are deleted, when either limit is passed; the file being
+/// written stays, and where there is no space for the next one, all of it may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryRetention {
+    /// Bytes of its files, at most 16 TiB; 0 for no history.
+    pub max_bytes: u64,
+    /// Records older than this are deleted, in milliseconds. A file is closed after a sixteenth of it, at the earliest after a
+    /// minute.
+    pub max_age_ms: u64,
+}
+
+impl HistoryRetention {
+    /// No history: files are deleted as soon as recovery does not need them.
+    pub const NONE: HistoryRetention = HistoryRetention {
+        max_bytes: 0,
+        max_age_ms: 0,
+    };
+}
+
+impl Default for HistoryRetention {
+    /// 10 GiB, 24 hours.
+    fn default() -> HistoryRetention {
+        HistoryRetention {
+            max_bytes: 10 << 30,
+            max_age_ms: 86_400_000,
+        }
+    }
+}
+
 /// Where and how a journal is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalConfig {
@@ -109,11 +138,13 @@ pub struct JournalConfig {
     pub reserve_bytes: u64,
     /// When a batch counts as durable.
     pub sync: SyncPolicy,
+    /// How much is kept of what recovery does not need any more.
+    pub history: HistoryRetention,
 }
 
 impl JournalConfig {
     /// The defaults: files of 64 MiB, 16 MiB of buffer, batches of at most 2 MiB and 16,384 records, each synced, and a
-    /// reserve of 16 MiB.
+    /// reserve of 16 MiB; 24 hours or 10 GiB of history.
     #[must_use]
     pub fn new(dir: PathBuf) -> JournalConfig {
         JournalConfig {
@@ -124,6 +155,7 @@ impl JournalConfig {
             batch_max_records: 16_384,
             reserve_bytes: 16 << 20,
             sync: SyncPolicy::Always,
+            history: HistoryRetention::default(),
         }
     }
 
@@ -143,6 +175,7 @@ impl JournalConfig {
         )?;
         check_limit("batch_max_records", self.batch_max_records, 1, u64::MAX)?;
         check_limit("reserve_bytes", self.reserve_bytes, 0, 4 << 30)?;
+        check_limit("history max_bytes", self.history.max_bytes, 0, 16 << 40)?;
         match self.sync {
             SyncPolicy::Always | SyncPolicy::None => Ok(()),
             SyncPolicy::Interval { interval_ms } => {
@@ -184,7 +217,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Hands every record to `each`, oldest first; then cuts a torn tail.
+    /// Hands every record from the replay mark on to `each`, oldest first; then cuts a torn tail. Of the files before the mark,
+    /// which are history, only the headers are read.
     ///
     /// # Errors
     /// [`ReplayError::Log`] when the log cannot be read or is damaged, [`ReplayError::Record`] when `each` refused a
@@ -231,7 +265,11 @@ impl Recovery {
         wake: Wake,
         clock: Clock,
     ) -> Result<(Writer, Box<dyn StorageLock>), OpenError> {
-        let ReadLog { replayed, sealed } = match self.read.take() {
+        let ReadLog {
+            replayed,
+            sealed,
+            mark,
+        } = match self.read.take() {
             Some(read) => read,
             None => self.reading.check()?,
         };
@@ -242,8 +280,14 @@ impl Recovery {
             boot: self.reading.boot,
             file_max_bytes: self.config.file_max_bytes,
             reserve_bytes: self.config.reserve_bytes,
+            history: self.config.history,
         };
-        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)?;
+        let found = FoundFiles {
+            sealed,
+            end: replayed.end,
+            mark,
+        };
+        let files = FileSet::begin(layout, found, clock().wall_ms)?;
         let buffer = FrameBuffer::new(replayed.end, self.config.buffer_max_bytes);
         let shared = Arc::new(Shared::new(buffer, &files, wake));
         Ok((Writer::new(shared, files, clock, &self.config), self.lock))
@@ -326,6 +370,18 @@ impl Drop for FileJournal {
     }
 }
 
+/// What a journal holds before the replay mark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HistoryHeld {
+    /// Files.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// When the oldest record that is held at all was written, at the earliest, in milliseconds since the epoch; 0 where it is
+    /// unknown.
+    pub since_ms: u64,
+}
+
 /// A handle on a journal: appends, watches, and tells what is no longer needed. Cheap to clone.
 ///
 /// After the journal was closed it refuses with [`AppendError::Closed`].
@@ -339,10 +395,38 @@ impl Appender {
         Appender { shared }
     }
 
-    /// Lets go of records: files that hold nothing but records before the one that ends at `oldest_needed` are deleted,
-    /// by the writer thread. The file being written stays. Positions that go back are ignored.
+    /// Says that recovery needs the record that ends at `oldest_needed` and all after it, and nothing before. The writer moves the
+    /// replay mark to the beginning of the file that holds it, and deletes history that is over its limits; a call with the same
+    /// position does the latter only, so this is called now and then. Positions that go back are ignored.
+    ///
+    /// Whatever makes the records before dispensable must be [`synced`](Appender::synced) already.
     pub fn retain_from(&self, oldest_needed: Position) {
         self.shared.retain_from(oldest_needed);
+    }
+
+    /// Says up to where a reader of the history has read: files behind are kept over the limits of history by a quarter of them. Nobody
+    /// reads until this is called, or after it was called with the largest position.
+    pub fn note_read(&self, position: Position) {
+        self.shared.note_read(position);
+    }
+
+    /// The replay mark: recovery would begin here.
+    #[must_use]
+    pub fn replay_from(&self) -> Position {
+        self.shared.marks().0
+    }
+
+    /// Where the replay mark can move next: the end of the oldest file that recovery must read, the largest position while that is the
+    /// file being written.
+    #[must_use]
+    pub fn next_replay_from(&self) -> Position {
+        self.shared.marks().1
+    }
+
+    /// What is there of history.
+    #[must_use]
+    pub fn history(&self) -> HistoryHeld {
+        self.shared.history()
     }
 
     /// Position behind the last record that no power cut can take: [`Append::durable`] where every batch is synced.

@@ -25,10 +25,16 @@
 //! (twice that in memory while a batch is being written), beyond it [`AppendError::Full`]. A file:
 //! [`JournalConfig::file_max_bytes`] or one batch, whichever is larger; its space is reserved when it is
 //! made. A batch: [`JournalConfig::batch_max_bytes`], [`JournalConfig::batch_max_records`], and in time the one sync before it.
-//! Replay reads through a buffer of two frames at most. Disk: unbounded here; the caller moves retention on and watches
-//! [`Appender::disk_bytes`].
+//! Replay reads through a buffer of two frames at most. Disk: [`HistoryRetention`] for what recovery does not need; unbounded for
+//! what it does, which the caller sees to ([`Appender::retain_from`], [`Appender::replay_from`]).
 //!
-//! **Recovery.** Opening takes an exclusive lock on the directory and reads every file in order.
+//! **Two retentions.** Recovery reads from the *replay mark* on ([`mod@mark`]); the caller moves it as records cease to be needed. What
+//! lies before is *history*: kept for readers by whole files, deleted oldest first over its limits, and where space is short before
+//! anything else is.
+//!
+//! **Recovery.** Opening takes an exclusive lock on the directory, finds the mark, looks over the headers of the files before it, and
+//! reads every file from it on in order. Without a mark it reads them all; a mark that is damaged or fits no file it reports, and reads
+//! them all.
 //! - The *torn tail* of the last file, what a crash left half written, is cut off, synced and reported.
 //! - Everything else that is not a valid frame is *damage*: an error with file and offset, nothing skipped, nothing
 //!   changed. The two are told apart by the boot id in the file's header and by the frames behind the spot. In the boot
@@ -52,6 +58,7 @@
 mod audit;
 mod boot;
 mod buffer;
+mod chain;
 mod cursor;
 mod error;
 mod fetch;
@@ -61,6 +68,7 @@ mod header;
 mod journal;
 pub mod keyed;
 mod log_reader;
+mod mark;
 mod names;
 mod reader;
 mod replay;
@@ -73,6 +81,7 @@ mod written;
 
 pub use audit::{FileAudit, FileFinding, FileOrigin, LogAudit};
 pub use boot::BootId;
+pub use chain::{Distrust, HistoryDamage, HistoryFault, ReplayedFrom};
 pub use cursor::LogCursor;
 pub use error::{
     AppendError, Failure, FailureStep, Fault, HeaderFault, OpenError, ReadError, ReplayError, Retry,
@@ -80,9 +89,11 @@ pub use error::{
 pub use fetch::RecordFetcher;
 pub use frame::FrameRef;
 pub use journal::{
-    Append, Appender, Clock, FileJournal, JournalConfig, JournalState, Recovery, SyncPolicy, Wake,
+    Append, Appender, Clock, FileJournal, HistoryHeld, HistoryRetention, JournalConfig,
+    JournalState, Recovery, SyncPolicy, Wake,
 };
 pub use log_reader::{FileState, LogFile, LogReader};
+pub use mark::{MarkFound, OtherSlot};
 pub use replay::{Record, Replayed, TornTail, WrittenIn};
 pub use stats::{BatchFigures, JournalStats};
 pub use stepped::SteppedJournal;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::error::HeaderFault;
 use crate::header::{FileHeader, HEADER_BYTES};
+use crate::mark::{self, MarkFound};
 use crate::names::{self, FoundFile};
 use crate::replay::Reading;
 use crate::storage::{Access, Storage, StorageFile};
@@ -104,6 +105,16 @@ impl LogReader {
             });
         }
         Ok(files)
+    }
+
+    /// From where on recovery would read: what lies before is history. For the journal; other logs have no mark.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] when the mark's file cannot be read.
+    pub fn mark(&self) -> Result<MarkFound, OpenError> {
+        let Reading { storage, dir, .. } = &self.reading;
+        mark::read(&**storage, dir)
+            .map_err(|error| OpenError::io("reading the mark in", dir, error))
     }
 
     /// Goes through the records in order, from the one that starts at `from`.

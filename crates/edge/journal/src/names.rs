@@ -3,6 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `0000000000001f40.journal` | records; the name is the position of the first, in 16 hexadecimal digits |
+//! | `mark` | from which position on recovery must read |
 //! | `reserve` | space that is kept for a full disk |
 //! | `lock` | held by the one process that uses the directory |
 
@@ -14,6 +15,7 @@ use crate::{OpenError, Position};
 const SUFFIX: &str = "journal";
 const LOCK_NAME: &str = "lock";
 const RESERVE_NAME: &str = "reserve";
+const MARK_NAME: &str = "mark";
 /// The last position at which a file may begin: a log that has written this much is none, and behind it positions can be counted on in
 /// 64 bits whatever a file holds.
 const START_MAX: Position = Position(1 << 62);
@@ -63,6 +65,10 @@ pub(crate) fn path_of(dir: &Path, start: Position) -> PathBuf {
 
 pub(crate) fn reserve_path(dir: &Path) -> PathBuf {
     dir.join(RESERVE_NAME)
+}
+
+pub(crate) fn mark_path(dir: &Path) -> PathBuf {
+    dir.join(MARK_NAME)
 }
 
 /// Makes the directory where it is missing, and takes the exclusive hold on it, which ends with the process, however it

@@ -6,11 +6,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::chain::{Beginning, ReplayedFrom};
 use crate::error::HeaderFault;
 use crate::file::SealedFile;
 use crate::frame::{BatchPlace, FrameFault, FrameRef};
 use crate::header::HEADER_BYTES_U64;
 use crate::log_reader::read_header;
+use crate::mark::ReplayMark;
 use crate::names::{self, FoundFile};
 use crate::reader::{Ahead, FrameReader, READ_BYTES, Sought, data_bytes};
 use crate::storage::{Access, Storage, StorageFile};
@@ -49,12 +51,14 @@ pub struct Replayed {
     pub records: u64,
     /// Files read.
     pub files: u64,
-    /// Position of the first record still held.
+    /// Position of the first record handed out.
     pub begin: Position,
     /// Position behind the last record: where appending goes on.
     pub end: Position,
     /// What a crash left half written and was cut off.
     pub torn: Option<TornTail>,
+    /// Why it began there.
+    pub from: ReplayedFrom,
 }
 
 /// Bytes at the end of a log that were cut off.
@@ -86,6 +90,7 @@ pub(crate) struct ReadLog {
     pub(crate) replayed: Replayed,
     /// Its files, without an empty last one, which the next start overwrites.
     pub(crate) sealed: VecDeque<SealedFile>,
+    pub(crate) mark: ReplayMark,
 }
 
 /// Whether a write that a killed process did not finish can leave this: `data_bytes` bytes, behind which the file holds zeros
@@ -106,6 +111,8 @@ pub(crate) struct Progress {
     /// Where the last batch begins in the last file with records, and in which boot that file was made. What lies before it is
     /// on the disk.
     last_batch: Option<(Position, WrittenIn)>,
+    /// When the file read last was made.
+    made_at_ms: u64,
 }
 
 impl Progress {
@@ -118,8 +125,10 @@ impl Progress {
                 begin,
                 end: begin,
                 torn: None,
+                from: ReplayedFrom::Begin,
             },
             last_batch: None,
+            made_at_ms: 0,
         }
     }
 }
@@ -153,10 +162,14 @@ impl Reading {
     /// Hands every record to `each`, cuts a torn tail, and leaves everything synced.
     pub(crate) fn run<E>(&self, each: &mut Each<'_, E>) -> Result<ReadLog, ReplayError<E>> {
         let found = names::list(&*self.storage, &self.dir)?;
-        let begin = found.first().map_or(Position(0), |file| file.start);
-        let mut progress = Progress::at(begin);
-        let mut sealed = VecDeque::new();
-        for (index, file) in found.iter().enumerate() {
+        let Beginning {
+            from,
+            mark,
+            mut sealed,
+        } = self.beginning(&found)?;
+        let mut progress = Progress::at(mark.position());
+        progress.replayed.from = from;
+        for (index, file) in found.iter().enumerate().skip(sealed.len()) {
             let behind = &found[index + 1..];
             let end = if file.start == progress.replayed.end {
                 self.read_file(file, behind, &mut progress, each)?
@@ -178,8 +191,10 @@ impl Reading {
                 let bytes = HEADER_BYTES_U64 + (replayed.end.0 - file.start.0);
                 sealed.push_back(SealedFile {
                     path: file.path.clone(),
+                    start: file.start,
                     end: replayed.end,
                     bytes,
+                    made_at_ms: progress.made_at_ms,
                 });
             }
             if replayed.torn.is_some() {
@@ -197,6 +212,7 @@ impl Reading {
         Ok(ReadLog {
             replayed: progress.replayed,
             sealed,
+            mark,
         })
     }
 
@@ -224,6 +240,7 @@ impl Reading {
             Err(what) => return Ok(self.judge_header(file, behind, &mut reader, what)?),
         };
         self.check_contents(&file.path, &header)?;
+        progress.made_at_ms = header.made_at_ms;
         let written_in = self.written_in(header.boot);
         loop {
             let start = reader.position();
@@ -447,10 +464,9 @@ impl Reading {
 /// never reached the disk, and a sync alone would succeed without them. Each record is checked again on the way: such pages may
 /// be dropped at any time, and what is then read is not what was handed out.
 fn write_again(handle: &Arc<dyn StorageFile>, file: &SealedFile, from: Position) -> io::Result<()> {
-    let start = Position(file.end.0 - (file.bytes - HEADER_BYTES_U64));
-    let mut reader = FrameReader::new(Arc::clone(handle), start, from);
+    let mut reader = FrameReader::new(Arc::clone(handle), file.start, from);
     reader.limit_to(file.end);
-    let mut offset = HEADER_BYTES_U64 + (from.0 - start.0);
+    let mut offset = HEADER_BYTES_U64 + (from.0 - file.start.0);
     // At most one frame more than READ_BYTES.
     let mut chunk = Vec::new();
     while reader.position() < file.end {

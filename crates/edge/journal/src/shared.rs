@@ -8,8 +8,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::buffer::{FrameBuffer, Taken};
-use crate::file::{FileSet, Space};
-use crate::journal::Wake;
+use crate::file::{FileSet, Keep, Space};
+use crate::journal::{HistoryHeld, Wake};
 use crate::stats::Counters;
 use crate::{AppendError, Failure, JournalState, Placed, Position};
 
@@ -28,6 +28,11 @@ pub(crate) struct Shared {
     disk_bytes: AtomicU64,
     /// The place of a [`Space`] in [`SPACES`].
     space: AtomicU8,
+    /// The replay mark, and where it can move next.
+    marks: [AtomicU64; 2],
+    /// Files, bytes and begin of the history.
+    history: [AtomicU64; 3],
+    unread_from: AtomicU64,
     failure: OnceLock<Failure>,
     counters: Counters,
     wake: Wake,
@@ -38,8 +43,8 @@ struct Waiting {
     frames: FrameBuffer,
     committed: bool,
     retain_from: Position,
-    /// The position up to which retention was last carried out.
-    retained: Position,
+    /// Whether the writer is to look at retention.
+    retention_is_due: bool,
     closing: bool,
 }
 
@@ -56,7 +61,7 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(frames: FrameBuffer, files: &FileSet, wake: Wake) -> Shared {
         let end = frames.end();
-        Shared {
+        let shared = Shared {
             durable: AtomicU64::new(end.0),
             appended: AtomicU64::new(end.0),
             room_bytes: AtomicUsize::new(frames.room_bytes()),
@@ -64,18 +69,23 @@ impl Shared {
             files: AtomicU64::new(files.files()),
             disk_bytes: AtomicU64::new(files.disk_bytes()),
             space: AtomicU8::new(files.space() as u8),
+            marks: Default::default(),
+            history: Default::default(),
+            unread_from: AtomicU64::new(u64::MAX),
             waiting: Mutex::new(Waiting {
                 frames,
                 committed: false,
                 retain_from: Position(0),
-                retained: Position(0),
+                retention_is_due: false,
                 closing: false,
             }),
             work: Condvar::new(),
             failure: OnceLock::new(),
             counters: Counters::default(),
             wake,
-        }
+        };
+        shared.publish_gauges(files);
+        shared
     }
 
     pub(crate) fn append(
@@ -123,10 +133,34 @@ impl Shared {
 
     pub(crate) fn retain_from(&self, oldest_needed: Position) {
         let mut waiting = self.lock();
-        if oldest_needed > waiting.retain_from {
-            waiting.retain_from = oldest_needed;
-            drop(waiting);
-            self.work.notify_one();
+        waiting.retain_from = waiting.retain_from.max(oldest_needed);
+        waiting.retention_is_due = true;
+        drop(waiting);
+        self.work.notify_one();
+    }
+
+    /// There is more to delete than one step does. The end does not wait for it.
+    pub(crate) fn retain_again(&self) {
+        let mut waiting = self.lock();
+        waiting.retention_is_due = !waiting.closing;
+    }
+
+    pub(crate) fn note_read(&self, position: Position) {
+        self.unread_from.store(position.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn marks(&self) -> (Position, Position) {
+        let [mark, next] = &self.marks;
+        let read = |at: &AtomicU64| Position(at.load(Ordering::Relaxed));
+        (read(mark), read(next))
+    }
+
+    pub(crate) fn history(&self) -> HistoryHeld {
+        let [files, bytes, since_ms] = &self.history;
+        HistoryHeld {
+            files: files.load(Ordering::Relaxed),
+            bytes: bytes.load(Ordering::Relaxed),
+            since_ms: since_ms.load(Ordering::Relaxed),
         }
     }
 
@@ -179,6 +213,15 @@ impl Shared {
     pub(crate) fn publish_gauges(&self, files: &FileSet) {
         self.files.store(files.files(), Ordering::Relaxed);
         self.disk_bytes.store(files.disk_bytes(), Ordering::Relaxed);
+        self.counters.set_deleted(files.deleted());
+        let [mark, next] = &self.marks;
+        mark.store(files.mark().0, Ordering::Relaxed);
+        next.store(files.next_mark().0, Ordering::Relaxed);
+        let history = files.history();
+        let held = [history.files as u64, history.bytes, files.begun_ms()];
+        for (gauge, held) in self.history.iter().zip(held) {
+            gauge.store(held, Ordering::Relaxed);
+        }
         self.space.store(files.space() as u8, Ordering::Release);
     }
 
@@ -207,7 +250,7 @@ impl Shared {
     /// Waits for so long, or until the journal is closed or told to let go of records: what waits cannot be written.
     pub(crate) fn wait_for_space(&self, longest: Duration) {
         let waiting = self.lock();
-        if self.failure.get().is_some() || waiting.closing || waiting.has_retention() {
+        if self.failure.get().is_some() || waiting.closing || waiting.retention_is_due {
             return;
         }
         drop(self.work.wait_timeout(waiting, longest));
@@ -220,7 +263,7 @@ impl Shared {
         }
         let mut waiting = self.lock();
         if let Some(oldest_needed) = waiting.take_retention() {
-            return Task::Retain(oldest_needed);
+            return Task::Retain(self.keep(oldest_needed));
         }
         if waiting.closing {
             Task::Stop
@@ -244,12 +287,19 @@ impl Shared {
             return Task::Write(taken);
         }
         if let Some(oldest_needed) = waiting.take_retention() {
-            return Task::Retain(oldest_needed);
+            return Task::Retain(self.keep(oldest_needed));
         }
         if waiting.closing {
             Task::Stop
         } else {
             Task::None
+        }
+    }
+
+    fn keep(&self, oldest_needed: Position) -> Keep {
+        Keep {
+            oldest_needed,
+            unread_from: Position(self.unread_from.load(Ordering::Relaxed)),
         }
     }
 
@@ -276,24 +326,18 @@ impl Waiting {
     }
 
     fn has_task(&self) -> bool {
-        self.closing || self.is_due() || self.has_retention()
-    }
-
-    fn has_retention(&self) -> bool {
-        self.retained < self.retain_from
+        self.closing || self.is_due() || self.retention_is_due
     }
 
     fn take_retention(&mut self) -> Option<Position> {
-        let due = self.has_retention();
-        self.retained = self.retain_from;
-        due.then_some(self.retain_from)
+        std::mem::take(&mut self.retention_is_due).then_some(self.retain_from)
     }
 }
 
 /// What the writer has to do next.
 pub(crate) enum Task {
     Write(Taken),
-    Retain(Position),
+    Retain(Keep),
     None,
     Stop,
 }

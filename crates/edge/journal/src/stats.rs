@@ -24,7 +24,7 @@ pub struct JournalStats {
     pub sync_last_ns: u64,
     /// Files deleted by retention.
     pub files_deleted: u64,
-    /// Deletions the file system refused; tried again at the next call.
+    /// Deletions, or moves of the replay mark before them, that the file system refused; tried again at the next call.
     pub deletions_failed: u64,
     /// Batches whose figures were pushed out before they were drained.
     pub figures_missed: u64,
@@ -79,8 +79,8 @@ impl Counters {
         ring.push_back(figures);
     }
 
-    pub(crate) fn deleted(&self, files: u64) {
-        self.files_deleted.fetch_add(files, Ordering::Relaxed);
+    pub(crate) fn set_deleted(&self, files: u64) {
+        self.files_deleted.store(files, Ordering::Relaxed);
     }
 
     pub(crate) fn deletion_failed(&self) {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use message::Now;
 
 use crate::buffer::Taken;
-use crate::file::{FileSet, Room, Space};
+use crate::file::{FileSet, Keep, Retained, Room, Space};
 use crate::frame;
 use crate::journal::{Clock, SyncPolicy};
 use crate::shared::{Shared, Task};
@@ -197,7 +197,7 @@ impl Writer {
         }
         if !self.taken.is_empty() {
             return match self.files.space() {
-                Space::Full => self.next_while_full(),
+                Space::Full => self.next_while_full(now),
                 Space::Ample | Space::Reserve => self.write(now),
             };
         }
@@ -206,7 +206,7 @@ impl Writer {
                 self.taken.set(taken);
                 self.write(now)
             }
-            Task::Retain(oldest_needed) => Ok(self.retain(oldest_needed)),
+            Task::Retain(keep) => Ok(self.retain(keep, now)),
             Task::None => Ok(Step::Idle),
             Task::Stop => self.stop(),
         }
@@ -231,9 +231,9 @@ impl Writer {
         Ok(Step::Looked)
     }
 
-    fn next_while_full(&mut self) -> Result<Step, Failure> {
+    fn next_while_full(&mut self, now: Now) -> Result<Step, Failure> {
         match self.shared.next_while_full() {
-            Task::Retain(oldest_needed) => Ok(self.retain(oldest_needed)),
+            Task::Retain(keep) => Ok(self.retain(keep, now)),
             Task::None => Ok(Step::Idle),
             Task::Stop => Err(Failure::without_file(FailureStep::NoSpace)),
             Task::Write(_) => unreachable!("nothing is taken while what was taken waits"),
@@ -256,6 +256,10 @@ impl Writer {
         }
         if self.files.space() != before {
             self.look_ns = now.mono_ns + LOOK_FOR_SPACE_NS;
+        }
+        if self.files.is_synced() {
+            // A file that was closed to make room was synced first, whatever the policy.
+            self.shared.set_synced(self.written_to);
         }
         let head = self.taken.head;
         let frames = &mut self.taken.bytes[head..head + batch.bytes];
@@ -303,9 +307,10 @@ impl Writer {
         self.shared.wake();
     }
 
-    fn retain(&mut self, oldest_needed: Position) -> Step {
-        match self.files.retain_from(oldest_needed) {
-            Ok(deleted) => self.shared.counters().deleted(deleted as u64),
+    fn retain(&mut self, keep: Keep, now: Now) -> Step {
+        match self.files.retain(keep, now.wall_ms) {
+            Ok(Retained::All) => {}
+            Ok(Retained::InPart) => self.shared.retain_again(),
             Err(_) => self.shared.counters().deletion_failed(),
         }
         self.shared.publish_gauges(&self.files);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::buffer::FrameBuffer;
-use crate::file::{FileLayout, FileSet, Room};
-use crate::journal::check_limit;
+use crate::file::{FileLayout, FileSet, FoundFiles, Room};
+use crate::journal::{HistoryRetention, check_limit};
 use crate::names;
 use crate::replay::{ReadLog, Reading};
 use crate::storage::{Storage, StorageLock};
@@ -81,7 +81,11 @@ impl WrittenRecovery {
     /// # Errors
     /// [`OpenError`]: as for the replay, or the new file could not be made.
     pub fn start(mut self, clock: Clock) -> Result<WrittenLog, OpenError> {
-        let ReadLog { replayed, sealed } = match self.read.take() {
+        let ReadLog {
+            replayed,
+            sealed,
+            mark,
+        } = match self.read.take() {
             Some(read) => read,
             None => self.reading.check()?,
         };
@@ -92,8 +96,14 @@ impl WrittenRecovery {
             boot: self.reading.boot,
             file_max_bytes: self.config.file_max_bytes,
             reserve_bytes: 0,
+            history: HistoryRetention::NONE,
         };
-        let files = FileSet::begin(layout, sealed, replayed.end, clock().wall_ms)?;
+        let found = FoundFiles {
+            sealed,
+            end: replayed.end,
+            mark,
+        };
+        let files = FileSet::begin(layout, found, clock().wall_ms)?;
         Ok(WrittenLog {
             frames: FrameBuffer::new(replayed.end, BATCH_MAX_BYTES),
             batch: Vec::new(),

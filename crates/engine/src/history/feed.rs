@@ -33,6 +33,8 @@ pub(crate) const PORTION_RECORDS: usize = 8_192;
 const EXPIRE_EVERY_MS: u64 = 30_000;
 /// Most rows removed in a step.
 const EXPIRE_MAX: usize = 2_000;
+/// Where nobody reads, nobody has anything left to read.
+const NOBODY_READS: Position = Position(u64::MAX);
 /// Failures at one place of the journal before its file is given up.
 const FAILURES_MAX: u32 = 5;
 
@@ -88,6 +90,8 @@ struct Open {
 
 impl Feed {
     pub(crate) fn new(history: Arc<History>, source: LogSource, dir: PathBuf) -> Self {
+        // Until the index says how far it is.
+        source.appender.note_read(Position(0));
         Self {
             history,
             source,
@@ -142,6 +146,7 @@ impl Feed {
     /// Puts what was indexed onto the device and closes the index.
     pub(crate) fn close(self) {
         self.history.slot.clear("the engine has ended");
+        self.source.appender.note_read(NOBODY_READS);
         if let State::Open(open) = self.state
             && let Err(error) = open.feeder.sync()
         {
@@ -188,6 +193,7 @@ impl Feed {
             return Ok(Step::More);
         }
         self.history.figures.indexed(progress);
+        self.source.appender.note_read(Position(progress.position));
         self.history.slot.put(OpenIndex {
             index: opened.index,
             secret: secret.clone(),
@@ -216,6 +222,8 @@ impl Feed {
             tracing::error!(%error, "the history index is not at work; messages are not affected");
         }
         self.history.slot.clear(&text);
+        // It may take long to come back, and what it misses by then is counted.
+        self.source.appender.note_read(NOBODY_READS);
         self.told = text;
         if let State::Open(open) = &self.state {
             let remedy = if error.is_damage() {
@@ -274,6 +282,8 @@ impl Open {
                 .records
                 .fetch_add(records, Ordering::Relaxed);
             history.figures.indexed(self.portion.progress);
+            let read = Position(self.portion.progress.position);
+            source.appender.note_read(read);
         }
         self.portion.facts.clear();
         self.portion.names.clear();

@@ -1,14 +1,11 @@
-//! What is done now and then rather than per message: gauges, retention, statistics.
+//! What is done now and then rather than per message: gauges, statistics.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use journal::{Append as _, JournalState, Position};
+use journal::{Append as _, JournalState};
 use message::Now;
-use partition::Limits as PartitionLimits;
 
 use super::{Shard, ShardFailure};
-use crate::opened::{OPENED_KIND, Opened, opened_record};
 use crate::shared::Life;
 use crate::stats::{CarrierStats, EngineStats, LaneStats, Percentiles};
 
@@ -21,11 +18,6 @@ const PAUSE_NS: u64 = 250_000_000;
 const HEAR_FIRST_NS: u64 = 50_000_000;
 /// How often gauges are set and retention is considered.
 const TICK_NS: u64 = 250_000_000;
-/// Retention is considered when the journal is larger than this.
-const RETAIN_ABOVE_BYTES: u64 = 128 << 20;
-/// Written records are needed until their attempt has an outcome, which the longest `uncertain_after_ms` bounds; they are kept for twice that
-/// and so long again, for the outcome to become durable.
-const WRITTEN_SPARE_MS: u64 = 600_000;
 
 /// Times of what recurs.
 #[derive(Debug, Default)]
@@ -36,33 +28,9 @@ pub(super) struct Housekeeping {
     /// Deadlines are not looked at before.
     deadlines_from_ns: u64,
     ticked_ns: u64,
-    /// Where the Opened record of this run stands.
-    pub(super) opened_at: Position,
-    /// Let go of everything before the first once the second is durable.
-    retain: Option<(Position, Position)>,
-    /// Positions of the Written log by time.
-    written_marks: VecDeque<(u64, Position)>,
-    /// How long Written records are kept.
-    written_kept_ns: u64,
 }
 
 impl Housekeeping {
-    pub(super) fn new(limits: &PartitionLimits) -> Self {
-        let of_carriers = limits.carrier_policies.iter().map(|(_, policy)| policy);
-        let longest_ms = of_carriers
-            .chain([&limits.policy])
-            .flat_map(|policy| policy.uncertain_after_ms)
-            .max()
-            .unwrap_or(0);
-        let kept_ms = longest_ms
-            .saturating_mul(2)
-            .saturating_add(WRITTEN_SPARE_MS);
-        Self {
-            written_kept_ns: kept_ms.saturating_mul(1_000_000),
-            ..Self::default()
-        }
-    }
-
     /// Whether deadlines are looked at in this turn: every few milliseconds, and after a pause only once sessions had time to read.
     pub(super) fn due_check(&mut self, now: Now) -> bool {
         let paused = self.turned_ns != 0 && now.mono_ns.saturating_sub(self.turned_ns) > PAUSE_NS;
@@ -100,7 +68,9 @@ impl Shard {
         self.set_otp_limits(now);
         self.tick_metrics(now);
         self.tick_keys(now)?;
-        self.retain(now)
+        self.retain()?;
+        self.retain_written(now);
+        Ok(())
     }
 
     fn publish_gauges(&self) {
@@ -167,18 +137,27 @@ impl Shard {
         metrics.uncertain.set(self.evidence.uncertain() as f64);
         metrics.watchers.set(self.shared.events.watchers() as f64);
         self.tick_event_metrics(now);
-        self.tick_journal_metrics();
+        self.tick_journal_metrics(now);
         self.shared.history.publish(&metrics.history, now.wall_ms);
         self.tick_carrier_metrics(now);
     }
 
-    fn tick_journal_metrics(&self) {
+    fn tick_journal_metrics(&self, now: Now) {
         let metrics = &self.shared.metrics;
         let stats = self.journal.stats();
         metrics.journal_batches.absolute(stats.batches);
         metrics.journal_records.absolute(stats.records);
         metrics.journal_bytes.absolute(stats.bytes);
         metrics.journal_disk.set(self.journal.disk_bytes() as f64);
+        let replayed = self.journal.appended().0 - self.journal.replay_from().0;
+        metrics.journal_replay.set(replayed as f64);
+        let history = self.journal.history();
+        metrics.journal_history.set(history.bytes as f64);
+        let age_ms = match history.since_ms {
+            0 => 0,
+            since_ms => now.wall_ms.saturating_sub(since_ms),
+        };
+        metrics.journal_oldest.set(age_ms as f64 / 1e3);
         metrics.journal_no_space.set(match self.journal.state() {
             JournalState::Healthy | JournalState::Failed { .. } => 0.0,
             JournalState::Reserve => 1.0,
@@ -239,60 +218,6 @@ impl Shard {
         }
     }
 
-    /// Lets go of journal files that hold nothing live and no idempotency key that is in no file, in two steps: what must outlive them is
-    /// written again, and only when that is durable (and with it every Final that made them dispensable) are they let go.
-    fn retain(&mut self, now: Now) -> Result<(), ShardFailure> {
-        let durable = self.journal.durable();
-        if let Some((oldest, carried)) = self.housekeeping.retain {
-            // The event log is told of each record before the journal lets go of it: a power cut must not take both.
-            if carried <= durable && self.events_secured(oldest) {
-                self.journal.retain_from(oldest);
-                self.housekeeping.retain = None;
-            }
-        } else if self.journal.disk_bytes() > RETAIN_ABOVE_BYTES {
-            let appended = self.journal.appended();
-            let oldest = self
-                .partitions
-                .iter()
-                .filter_map(partition::Partition::oldest_position)
-                .min()
-                .map_or(appended, Position);
-            if self.housekeeping.opened_at < oldest {
-                self.housekeeping.opened_at = self.append_opened()?;
-            }
-            self.journal.commit();
-            self.housekeeping.retain = Some((oldest, self.journal.appended()));
-        }
-        let kept_ns = self.housekeeping.written_kept_ns;
-        let marks = &mut self.housekeeping.written_marks;
-        if marks
-            .back()
-            .is_none_or(|(at_ns, _)| now.mono_ns - at_ns > kept_ns / 20)
-        {
-            marks.push_back((now.mono_ns, self.written.written()));
-        }
-        while let Some((at_ns, position)) = marks.front()
-            && now.mono_ns - at_ns > kept_ns
-        {
-            self.written.retain_from(*position);
-            marks.pop_front();
-        }
-        Ok(())
-    }
-
-    pub(super) fn append_opened(&mut self) -> Result<Position, ShardFailure> {
-        let opened = Opened {
-            inbound_expired_at: self.shared.inbound.expired_at(),
-            ..opened_record(&self.shared.config, self.shared.events.data_id())
-        };
-        self.journal
-            .append(OPENED_KIND, partition::record::RECORD_VERSION, &mut |out| {
-                opened.encode_into(out)
-            })
-            .map(|placed| placed.end)
-            .map_err(|error| ShardFailure::Journal(error.to_string()))
-    }
-
     pub(super) fn stats(&self) -> EngineStats {
         let lanes = [0, 1, 2, 3].map(|lane| LaneStats {
             head_of_line: self.cell.latency[lane].head_of_line(),
@@ -333,29 +258,12 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use message::CarrierId;
-    use partition::Policy;
-
     use super::*;
-
-    #[test]
-    fn written_records_outlive_the_longest_wait_for_an_answer() {
-        let kept_ms =
-            |limits: &PartitionLimits| Housekeeping::new(limits).written_kept_ns / 1_000_000;
-        let mut limits = PartitionLimits::default();
-        assert_eq!(kept_ms(&limits), 660_000);
-        let patient = Policy {
-            uncertain_after_ms: [5_000, 10_000, 30_000, 86_400_000],
-            ..Policy::default()
-        };
-        limits.carrier_policies.push((CarrierId(1), patient));
-        assert_eq!(kept_ms(&limits), 2 * 86_400_000 + 600_000);
-    }
 
     #[test]
     fn after_a_pause_deadlines_wait_for_what_lies_in_the_sockets() {
         const MS: u64 = 1_000_000;
-        let mut housekeeping = Housekeeping::new(&PartitionLimits::default());
+        let mut housekeeping = Housekeeping::default();
         let mut check = |at_ms: u64| {
             housekeeping.due_check(Now {
                 mono_ns: at_ms * MS,

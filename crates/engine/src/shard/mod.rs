@@ -22,6 +22,7 @@ mod keys;
 mod recover;
 mod replay;
 mod requests;
+mod retention;
 mod run;
 mod space;
 mod written;
@@ -53,6 +54,7 @@ use housekeeping::Housekeeping;
 use keys::Keys;
 pub(crate) use recover::Helpers;
 pub use recover::OpenError;
+use retention::Retention;
 pub use run::EngineFailure;
 pub(crate) use run::{Next, run};
 use space::NewWork;
@@ -97,6 +99,7 @@ pub(crate) struct Shard {
     evidence: Evidence,
     deferred: DeferredQueue,
     housekeeping: Housekeeping,
+    retention: Retention,
     keys: Keys,
     /// Writes what the shard hands to the event log.
     event_driver: EventDriver,

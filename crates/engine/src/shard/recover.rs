@@ -20,6 +20,7 @@ use super::backlog::Backlog;
 use super::housekeeping::Housekeeping;
 use super::keys::Keys;
 use super::replay::{Replay, open_written, replay_journal};
+use super::retention::Retention;
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
 use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
@@ -129,7 +130,8 @@ impl Shard {
             written_readable,
             evidence: Evidence::default(),
             deferred: DeferredQueue::default(),
-            housekeeping: Housekeeping::new(&shared.config.limits.partition),
+            housekeeping: Housekeeping::default(),
+            retention: Retention::new(&shared.config.limits.partition),
             keys,
             event_driver,
             decision: partition::Decision::default(),
@@ -144,7 +146,7 @@ impl Shard {
             new_work: super::space::NewWork::default(),
             shared,
         };
-        shard.housekeeping.opened_at = shard.append_opened()?;
+        shard.retention.opened_at = shard.append_opened()?;
         shard.restore(&claimed_before_boot, now)?;
         shard.open_intake(now);
         Ok((shard, journal))

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use journal::{
-    FileJournal, FrameRef, JournalConfig, Recovery, SyncPolicy, WrittenConfig, WrittenIn,
-    WrittenLog,
+    FileJournal, FrameRef, JournalConfig, Recovery, ReplayedFrom, SyncPolicy, WrittenConfig,
+    WrittenIn, WrittenLog,
 };
 use key_table::KeyTables;
 use message::{IdBuildHasher, LANES, Lane, MessageId, MessageState, Msisdn, Now, RouteGroupId};
@@ -400,12 +400,14 @@ pub(super) fn replay_journal(
         buffer_max_bytes: shared.config.journal_buffer_max_bytes,
         reserve_bytes: shared.config.journal_reserve_bytes,
         sync: shared.config.journal_sync,
+        history: shared.config.journal_history,
         ..JournalConfig::new(shared.config.dir.join("journal"))
     };
     let mut recovery = FileJournal::open_on(Arc::clone(&shared.config.storage), config)?;
     let replayed = recovery
         .replay(|record| replay.take(record))
         .map_err(flatten)?;
+    tell_beginning(&replayed.from);
     if let Some(torn) = &replayed.torn {
         tracing::warn!(file = %torn.file.display(), offset = torn.offset, bytes = torn.cut_bytes, "torn tail cut");
     }
@@ -418,6 +420,21 @@ pub(super) fn replay_journal(
         data_id: replay.data_id.filter(|_| nothing_lost),
     };
     Ok((recovery, span))
+}
+
+/// Says what the journal found before the place from which it was replayed.
+fn tell_beginning(from: &ReplayedFrom) {
+    match from {
+        ReplayedFrom::Begin => {}
+        ReplayedFrom::Mark { faults, .. } => {
+            for fault in faults {
+                tracing::error!(%fault, "a part of the history is damaged: explanations of old messages may lack records; no live message is affected");
+            }
+        }
+        ReplayedFrom::Distrust(why) => {
+            tracing::error!(%why, "the replay mark cannot be trusted: the whole journal was read");
+        }
+    }
 }
 
 pub(super) fn open_written(

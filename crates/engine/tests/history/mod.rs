@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "part of the tests")]
 
+mod retention;
+
 use std::sync::Arc;
 use std::time::Duration;
 

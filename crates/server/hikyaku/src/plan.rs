@@ -108,6 +108,7 @@ impl Plan {
                 journal_file_max_bytes: config.journal.file_max_bytes,
                 journal_sync: sync_policy(config.journal.sync),
                 journal_reserve_bytes: config.journal.reserve_bytes,
+                journal_history: config.retention.history,
                 journal_buffer_max_bytes: as_count(config.journal.buffer_max_bytes),
                 events: EventHistory {
                     max_bytes: config.retention.events_bytes,

@@ -90,7 +90,8 @@ fn check(rig: &Rig, another_boot: bool) -> Result<(), TestCaseError> {
                 | OpenError::Locked { .. }
                 | OpenError::Limit { .. }
                 | OpenError::FileName { .. }
-                | OpenError::Contents { .. } => {
+                | OpenError::Contents { .. }
+                | OpenError::Missing { .. } => {
                     return Err(TestCaseError::fail(error.to_string()));
                 }
             };

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fake_disk::{FakeDisk, Operation};
 use journal::{
-    Append, Appender, Clock, FileJournal, JournalConfig, JournalState, OpenError, Placed, Position,
-    Record, ReplayError, Step, SteppedJournal, SyncPolicy, WrittenIn,
+    Append, Appender, Clock, Distrust, FileJournal, HistoryRetention, JournalConfig, JournalState,
+    LogContents, LogReader, OpenError, Placed, Position, Record, ReplayError, ReplayedFrom, Step,
+    SteppedJournal, SyncPolicy, WrittenIn,
 };
 use message::Now;
 use proptest::prelude::*;
@@ -86,12 +87,14 @@ struct Model {
     serial: u8,
     running: Option<(SteppedJournal, Appender)>,
     policy: SyncPolicy,
+    history: HistoryRetention,
     clock_ms: Arc<AtomicU64>,
 }
 
-fn config(sync: SyncPolicy) -> JournalConfig {
+fn config(sync: SyncPolicy, history: HistoryRetention) -> JournalConfig {
     JournalConfig {
         sync,
+        history,
         file_max_bytes: 4096,
         reserve_bytes: 4096,
         batch_max_bytes: 4096,
@@ -108,8 +111,17 @@ fn policies() -> impl Strategy<Value = SyncPolicy> {
     ]
 }
 
+/// None, some, and more than there ever is.
+fn histories() -> impl Strategy<Value = HistoryRetention> {
+    let bytes = prop_oneof![Just(0), Just(10_000), Just(u64::from(u32::MAX))];
+    bytes.prop_map(|max_bytes| HistoryRetention {
+        max_bytes,
+        ..HistoryRetention::default()
+    })
+}
+
 impl Model {
-    fn new(seed: u64, policy: SyncPolicy) -> Model {
+    fn new(seed: u64, policy: SyncPolicy, history: HistoryRetention) -> Model {
         Model {
             disk: FakeDisk::new(seed),
             records: Vec::new(),
@@ -120,6 +132,7 @@ impl Model {
             serial: 0,
             running: None,
             policy,
+            history,
             clock_ms: Arc::default(),
         }
     }
@@ -131,7 +144,8 @@ impl Model {
 
     /// Opens the journal and compares what it holds with the model.
     fn start(&mut self) -> Result<(), TestCaseError> {
-        let mut recovery = FileJournal::open_on(self.disk.storage(), config(self.policy)).unwrap();
+        let mut recovery =
+            FileJournal::open_on(self.disk.storage(), config(self.policy, self.history)).unwrap();
         let mut seen = Vec::new();
         let keep = |record: Record<'_>| {
             seen.push((
@@ -179,6 +193,7 @@ impl Model {
             let this = expected.boot == self.boot;
             prop_assert_eq!(this, *written_in == WrittenIn::ThisBoot);
         }
+        self.read_history(&replayed.from, begin)?;
         self.records.truncate(end);
         // What was read once has to be there from then on.
         self.durable = end;
@@ -197,6 +212,33 @@ impl Model {
             .map_or(replayed.end, |record| record.placed.end);
         prop_assert_eq!(appender.durable(), behind);
         self.running = Some((journal, appender));
+        Ok(())
+    }
+
+    /// What lies before the mark is there without a hole, for those who read on from it.
+    fn read_history(&self, from: &ReplayedFrom, replayed_from: usize) -> Result<(), TestCaseError> {
+        // A mark that a power cut tore is the only reason not to trust it: it never leads or lags by more than was synced.
+        match from {
+            ReplayedFrom::Begin => {}
+            ReplayedFrom::Mark { faults, .. } => prop_assert_eq!(faults, &Vec::new()),
+            ReplayedFrom::Distrust(why) => prop_assert_eq!(*why, Distrust::Damaged),
+        }
+        let dir = PathBuf::from("data/journal");
+        let reader = LogReader::open(self.disk.storage(), dir, LogContents::Journal).unwrap();
+        let failed = |error: &dyn std::fmt::Display| TestCaseError::fail(error.to_string());
+        let files = reader.files().map_err(|error| failed(&error))?;
+        let Some(oldest) = files.first() else {
+            return Ok(());
+        };
+        let held = |record: &&Expected| record.placed.start >= oldest.start;
+        let before = self.records[..replayed_from].iter().filter(held);
+        let mut cursor = reader.cursor(oldest.start);
+        for expected in before {
+            let found = cursor.next(expected.placed.end);
+            let found = found.map_err(|error| failed(&error))?;
+            let found = found.map(|found| found.frame.payload.to_vec());
+            prop_assert_eq!(found.as_ref(), Some(&expected.payload));
+        }
         Ok(())
     }
 
@@ -294,8 +336,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_journal_keeps_what_it_promised(seed in any::<u64>(), policy in policies(), actions in actions()) {
-        let mut model = Model::new(seed, policy);
+    fn the_journal_keeps_what_it_promised(
+        seed in any::<u64>(), policy in policies(), history in histories(), actions in actions(),
+    ) {
+        let mut model = Model::new(seed, policy, history);
         for action in &actions {
             model.act(action)?;
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::PartitionLimits;
-use journal::{LogContents, LogReader, Position, Storage};
+use journal::{LogContents, LogReader, MarkFound, Position, Storage};
 use message::{AttemptNo, MessageId, MessageState, OutcomeClass, Reason};
 use partition::record::{KIND_MIN, Segment, joined};
 use partition::{MessageView, Partition, Record};
@@ -31,7 +31,8 @@ pub(crate) struct Tally {
     /// Attempts that were called uncertain because the process or the machine ended.
     pub(crate) doubted_by_crash: BTreeSet<AttemptNo>,
     submitted: BTreeSet<AttemptNo>,
-    admitted: bool,
+    /// Where its admission stands.
+    admitted: Option<u64>,
 }
 
 /// The journal, folded as far as it was read.
@@ -43,6 +44,8 @@ pub(crate) struct Book {
     read_to: Position,
     /// Where the present process began to write.
     opened_at: u64,
+    /// Where a process that opened the journal when it was last read would have begun to read.
+    mark: u64,
     /// Records that must not be where they are.
     pub(crate) wrong: Vec<(MessageId, String)>,
 }
@@ -56,6 +59,7 @@ impl Book {
             begin: 0,
             read_to: Position(0),
             opened_at: 0,
+            mark: 0,
             wrong: Vec::new(),
         };
         book.close(partitions);
@@ -80,9 +84,22 @@ impl Book {
         self.read_to
     }
 
-    /// Whether it was read from the very first record on.
+    /// Whether it was read from the very first record on, without a gap.
     pub(crate) const fn is_whole(&self) -> bool {
         self.begin == 0
+    }
+
+    /// Whether a restart need not know the message: all was over when the replay mark moved past its admission. Where its records are
+    /// gone, it must have been said to be over.
+    pub(crate) fn may_be_forgotten(&self, id: MessageId, said_over: bool) -> bool {
+        let Some(tally) = self.tallies.get(&id) else {
+            return said_over && !self.is_whole();
+        };
+        let before_mark = match tally.admitted {
+            Some(begins) => begins < self.mark,
+            None => !self.is_whole(),
+        };
+        !tally.finals.is_empty() && before_mark
     }
 
     /// What the fold holds of a message.
@@ -94,12 +111,17 @@ impl Book {
     pub(crate) fn read_on(&mut self, storage: Arc<dyn Storage>) -> Result<(), String> {
         let reader = LogReader::open(storage, Path::new(DIR).into(), LogContents::Journal)
             .map_err(|error| error.to_string())?;
-        if self.read_to == Position(0) {
-            let files = reader.files().map_err(|error| error.to_string())?;
-            let Some(first) = files.first() else {
-                return Ok(());
-            };
+        let files = reader.files().map_err(|error| error.to_string())?;
+        let Some(first) = files.first() else {
+            return Ok(());
+        };
+        if self.read_to < first.start {
+            // History that nobody has read here was given up: what it said of messages is not known.
             (self.begin, self.read_to) = (first.start.0, first.start);
+        }
+        match reader.mark().map_err(|error| error.to_string())? {
+            MarkFound::Missing | MarkFound::Damaged => {}
+            MarkFound::At { position, .. } => self.mark = self.mark.max(position.0),
         }
         let mut cursor = reader.cursor(self.read_to);
         // Whatever is no record ends it: the torn tail, or reserved space.
@@ -132,10 +154,10 @@ impl Book {
             Record::Admitted(admitted) => {
                 if let Some(id) = joined(admitted.id_high, admitted.id_low) {
                     let tally = self.tallies.entry(id).or_default();
-                    if tally.admitted {
+                    if tally.admitted.is_some() {
                         self.wrong.push((id, "is admitted twice".into()));
                     }
-                    tally.admitted = true;
+                    tally.admitted = Some(begins);
                     if admitted.claimed {
                         tally.claims.insert(1, begins);
                     }
@@ -191,7 +213,7 @@ impl Book {
         if matches!(reason, Some(Reason::ProcessCrash | Reason::PowerCut)) {
             tally.doubted_by_crash.insert(attempt);
             let claimed = tally.claims.get(&attempt);
-            if claimed.is_none_or(|at| *at >= self.opened_at) {
+            if self.begin == 0 && claimed.is_none_or(|at| *at >= self.opened_at) {
                 wrong.push(format!(
                     "attempt {attempt} is in doubt for a crash and was not claimed before it"
                 ));

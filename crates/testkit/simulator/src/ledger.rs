@@ -52,8 +52,10 @@ pub(crate) struct MessageLog {
     pub(crate) unwritten: Vec<AttemptNo>,
     /// Whether a power cut may have set it back, as the sync policy allows.
     pub(crate) loose: bool,
-    /// What the engine knows at the end.
+    /// What the engine knows at the end, or knew before a restart at which it could forget the message.
     pub(crate) view: Option<MessageView>,
+    /// It was over when the replay mark moved past its admission, and a restart did not know it any more.
+    pub(crate) forgotten: bool,
     trace: Vec<(u64, Note)>,
 }
 

@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use journal::{
-    Append, Appender, Clock, FileJournal, FileStorage, JournalConfig, JournalState, Position,
-    ReplayError, Replayed, Wake, WrittenConfig, WrittenIn, WrittenLog,
+    Append, Appender, Clock, FileJournal, FileStorage, HistoryRetention, JournalConfig,
+    JournalState, Position, ReplayError, Replayed, Wake, WrittenConfig, WrittenIn, WrittenLog,
 };
 
 static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
@@ -46,6 +46,7 @@ impl Scratch {
         JournalConfig {
             file_max_bytes: 4096,
             reserve_bytes: 0,
+            history: HistoryRetention::NONE,
             ..JournalConfig::new(self.0.clone())
         }
     }

@@ -185,6 +185,7 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
     let routes = [route(SWIFT, "to-swift"), route(STUCK, "to-stuck")];
     EngineConfig {
         journal_reserve_bytes: 1 << 20,
+        journal_history: engine::HistoryRetention::default(),
         limits: Limits {
             messages: CREDITS,
             // Nothing goes on in the journal: a full lane must be felt.

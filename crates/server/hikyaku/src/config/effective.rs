@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use engine::HistoryLimits;
+use engine::{HistoryLimits, HistoryRetention};
 pub(crate) use engine::{OnUncertain, RetryPolicy};
 use message::{Category, Lane, Slug};
 pub(crate) use smpp_client::{Addressing, BindMode, ClientCertificate, IdRule, TlsConfig, TonNpi};
@@ -158,6 +158,8 @@ pub(crate) struct Retention {
     pub(crate) events_ms: u64,
     /// Their bytes, 64 MiB to 16 TiB.
     pub(crate) events_bytes: u64,
+    /// The journal beyond what recovery needs, up to 366 days and 16 TiB.
+    pub(crate) history: HistoryRetention,
 }
 
 /// What a category means.

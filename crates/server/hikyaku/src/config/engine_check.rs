@@ -25,6 +25,7 @@ const BYTES_MAX: u64 = (1 << 36) - 1;
 
 const WEEK_S: u64 = 7 * 86_400;
 const MONTH_S: u64 = 31 * 86_400;
+const YEAR_S: u64 = 366 * 86_400;
 const PARTITIONS_MAX: u32 = message::PARTITIONS_MAX as u32;
 
 /// The main file's part of the configuration.
@@ -268,6 +269,23 @@ fn check_retention(checker: &mut Checker<'_>, table: &RetentionTable) -> Retenti
             table.events_bytes.as_ref(),
             events.max_bytes,
             64 << 20..=16 << 40,
+        ),
+        history: check_kept(checker, table),
+    }
+}
+
+fn check_kept(checker: &mut Checker<'_>, table: &RetentionTable) -> engine::HistoryRetention {
+    let default = engine::HistoryRetention::default();
+    engine::HistoryRetention {
+        max_age_ms: checker.seconds(
+            table.history_s.as_ref(),
+            default.max_age_ms / 1_000,
+            0..=YEAR_S,
+        ),
+        max_bytes: checker.number(
+            table.history_bytes.as_ref(),
+            default.max_bytes,
+            0..=16 << 40,
         ),
     }
 }

@@ -106,6 +106,8 @@ pub(super) struct RetentionTable {
     pub(super) inbound_s: Option<Spanned<u64>>,
     pub(super) events_s: Option<Spanned<u64>>,
     pub(super) events_bytes: Option<Spanned<u64>>,
+    pub(super) history_s: Option<Spanned<u64>>,
+    pub(super) history_bytes: Option<Spanned<u64>>,
 }
 
 /// `[history]`.

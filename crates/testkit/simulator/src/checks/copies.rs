@@ -47,7 +47,7 @@ pub(super) fn copies_are_flagged(world: &World, findings: &mut Vec<String>) {
                 &format!("was taken {times} times and never called uncertain"),
             ));
         }
-        if log.is_none_or(|log| log.view.is_none()) {
+        if log.is_none_or(|log| log.view.is_none() && !log.forgotten) {
             findings.push(told(
                 world,
                 id,

@@ -12,7 +12,7 @@ use crate::world::World;
 pub(super) fn answered_is_known(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
     for (id, log) in &ledger.messages {
-        if log.answered_ns.is_some() && log.view.is_none() {
+        if log.answered_ns.is_some() && log.view.is_none() && !log.forgotten {
             findings.push(told(world, *id, "was answered and is unknown"));
         }
     }
@@ -117,7 +117,9 @@ fn evidence_counts(world: &World, id: MessageId, findings: &mut Vec<String>) {
     let Some(log) = ledger.messages.get(&id).filter(|log| !log.loose) else {
         return;
     };
-    let Some(view) = &log.view else { return };
+    let Some(view) = log.view.as_ref().filter(|_| !log.forgotten) else {
+        return;
+    };
     let carriers = world.carriers.iter();
     let receipts = carriers.flat_map(|carrier| &carrier.receipts);
     let decisive = receipts

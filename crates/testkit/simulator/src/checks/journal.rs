@@ -34,6 +34,7 @@ pub(crate) fn fold_is_state(
             Known::Whole(live) => difference(&live, &folded, extent),
             Known::Cold => None,
             Known::Nothing if !world.book.is_whole() => None,
+            Known::Nothing if world.book.may_be_forgotten(*id, false) => None,
             Known::Nothing => Some("is unknown to the engine".to_owned()),
         };
         if let Some(differs) = differs {
@@ -74,7 +75,7 @@ pub(crate) fn told_is_written(world: &World, findings: &mut Vec<String>) {
             continue;
         }
         let tally = world.book.tallies.get(id);
-        if log.answered_ns.is_some() && tally.is_none() {
+        if log.answered_ns.is_some() && tally.is_none() && world.book.is_whole() {
             findings.push(told(world, *id, "was answered and is not in the journal"));
         }
         let Some((sequence, state)) = log.last_said else {
@@ -91,6 +92,9 @@ pub(crate) fn told_is_written(world: &World, findings: &mut Vec<String>) {
             );
             findings.push(told(world, *id, &text));
         }
+    }
+    if !world.book.is_whole() {
+        return;
     }
     for sent in &ledger.dispatched {
         if ledger.is_loose(sent.message) {
@@ -125,6 +129,9 @@ pub(crate) fn all_are_final(world: &World, findings: &mut Vec<String>) {
 
 /// A carrier took a second one only after the first was called uncertain, where the policy says so, and once.
 pub(super) fn copies_follow_doubts(world: &World, findings: &mut Vec<String>) {
+    if !world.book.is_whole() {
+        return;
+    }
     for (id, attempts) in super::copies::attempts_taken(world) {
         let Some(tally) = world.book.tallies.get(&id) else {
             continue;

@@ -54,6 +54,7 @@ pub(crate) fn unfinished(world: &World, findings: &mut Vec<String>) {
     for (id, log) in &ledger.messages {
         if let (Some(_), Some(view)) = (log.answered_ns, &log.view)
             && !view.state.is_final()
+            && !log.forgotten
         {
             findings.push(told(
                 world,

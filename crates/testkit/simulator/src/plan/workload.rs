@@ -40,11 +40,15 @@ pub(super) fn wishes(profile: Profile, dice: &mut Dice) -> Vec<Wish> {
     let context_bytes = dice.pick(&[0, 0, 0, 4_096]);
     let span_ns = dice.pick(&[SECOND, 4 * SECOND, 8 * SECOND]);
     let recipients = dice.pick(&[3, 20, 200]);
-    let otp_per_mille = dice.pick(&[50, 300, 800]);
+    let shares = Shares {
+        otp_per_mille: dice.pick(&[50, 300, 800]),
+        // In a simulation keys go into no files and pin the journal: without any, it is let go of file by file.
+        keyed_per_mille: dice.pick(&[600, 600, 0]),
+    };
     let burst = dice.chance(400);
     let mut wishes: Vec<_> = (0..count)
         .map(|number| {
-            let mut wish = wish(profile, number, (recipients, otp_per_mille), dice);
+            let mut wish = wish(profile, number, (recipients, shares), dice);
             wish.submission.context = vec![0; context_bytes].into();
             let is_otp = wish.submission.category == Category::Otp;
             wish.at_ns = if burst && !is_otp {
@@ -59,13 +63,20 @@ pub(super) fn wishes(profile: Profile, dice: &mut Dice) -> Vec<Wish> {
     wishes
 }
 
+/// How many of a run's submissions, in thousandths.
+#[derive(Clone, Copy, Debug)]
+struct Shares {
+    otp_per_mille: u64,
+    keyed_per_mille: u64,
+}
+
 fn wish(
     profile: Profile,
     number: u64,
-    (recipients, otp_per_mille): (u64, u64),
+    (recipients, shares): (u64, Shares),
     dice: &mut Dice,
 ) -> Wish {
-    let category = if dice.chance(otp_per_mille) {
+    let category = if dice.chance(shares.otp_per_mille) {
         Category::Otp
     } else {
         dice.pick(&[
@@ -76,7 +87,7 @@ fn wish(
         ])
     };
     let recipient = 819_012_345_000 + dice.below(recipients);
-    let keyed = dice.chance(600);
+    let keyed = dice.chance(shares.keyed_per_mille);
     let follow = dice.chance(250).then(|| {
         let kind = match dice.below(3) {
             0 if keyed => Follow::SameAgain,

@@ -300,6 +300,11 @@ impl World {
             // Another tenant's.
             return;
         }
+        let said_over = log.last_said.is_some_and(|(_, state)| state.is_final());
+        if view.is_none() && self.book.may_be_forgotten(id, said_over) {
+            log.forgotten = true;
+            return;
+        }
         if let (Some((sequence, state)), Some(view)) = (log.last_said, &view) {
             // Odd sequences are Written events, which a power cut may take back.
             let known = view.sequence >= sequence & !1;
