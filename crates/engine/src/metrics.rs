@@ -111,6 +111,7 @@ described! {
     JOURNAL_BATCH = "hikyaku_journal_batch_records", Histogram, [], "Records in a group commit.";
     JOURNAL_DISK = "hikyaku_journal_disk_bytes", Gauge, [], "Bytes of all journal files.";
     JOURNAL_REPLAY = "hikyaku_journal_replay_bytes", Gauge, [], "Journal that a restart would read: from the replay mark to the end.";
+    CARRIED = "hikyaku_carried_records_total", Counter, [], "Live messages written to the journal again, so that what lies before need not be replayed.";
     JOURNAL_HISTORY = "hikyaku_journal_history_bytes", Gauge, [], "Bytes of the journal files before the replay mark, kept for questions about the past.";
     JOURNAL_OLDEST = "hikyaku_journal_oldest_seconds", Gauge, [], "Age of the oldest journal file: history reaches back so far.";
     HISTORY_LAG_BYTES = "hikyaku_history_lag_bytes", Gauge, [], "Durable journal that the history index has not reached.";
@@ -166,6 +167,7 @@ pub(crate) struct EngineMetrics {
     pub(crate) journal_batch: Histogram,
     pub(crate) journal_disk: Gauge,
     pub(crate) journal_replay: Gauge,
+    pub(crate) carried: Counter,
     pub(crate) journal_history: Gauge,
     pub(crate) journal_oldest: Gauge,
     pub(crate) journal_free: Gauge,
@@ -294,6 +296,7 @@ impl EngineMetrics {
             journal_batch: histogram!(JOURNAL_BATCH),
             journal_disk: gauge!(JOURNAL_DISK),
             journal_replay: gauge!(JOURNAL_REPLAY),
+            carried: counter!(CARRIED),
             journal_history: gauge!(JOURNAL_HISTORY),
             journal_oldest: gauge!(JOURNAL_OLDEST),
             journal_free: gauge!(JOURNAL_FREE),

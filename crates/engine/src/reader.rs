@@ -43,12 +43,14 @@ pub(crate) struct ReadFailed {
 /// What was asked, and the records in the order of their positions.
 #[derive(Debug)]
 pub(crate) struct Answer<P> {
+    number: u64,
     pub(crate) purpose: P,
     pub(crate) records: Result<Vec<(u64, Whole)>, ReadFailed>,
 }
 
 #[derive(Debug)]
 struct Question<P> {
+    number: u64,
     purpose: P,
     positions: Vec<u64>,
 }
@@ -72,8 +74,9 @@ struct Desk<P> {
 #[derive(Debug)]
 pub(crate) struct Reader<P> {
     desk: Arc<Desk<P>>,
-    /// Questions asked whose answers were not taken.
-    under_way: usize,
+    /// Questions asked whose answers were not taken: the number of each, and the oldest position it asks for.
+    under_way: Vec<(u64, u64)>,
+    asked: u64,
     thread: Option<JoinHandle<()>>,
     /// What it reads from itself, without a thread.
     own: Option<WholeSource>,
@@ -140,7 +143,8 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
         };
         Ok(Self {
             desk,
-            under_way: 0,
+            under_way: Vec::new(),
+            asked: 0,
             thread,
             own,
         })
@@ -148,12 +152,17 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
 
     /// How many more questions may be asked.
     pub(crate) const fn room(&self) -> usize {
-        ANSWERS_MAX - self.under_way
+        ANSWERS_MAX - self.under_way.len()
     }
 
     /// Whether nothing is under way.
     pub(crate) const fn is_idle(&self) -> bool {
-        self.under_way == 0
+        self.under_way.is_empty()
+    }
+
+    /// The oldest position that somebody still wants to read: the journal must keep it although its message may lie elsewhere by now.
+    pub(crate) fn oldest_asked(&self) -> Option<u64> {
+        self.under_way.iter().map(|(_, oldest)| *oldest).min()
     }
 
     /// Whether an answer waits to be taken.
@@ -164,8 +173,15 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
     /// Asks for the records at these positions.
     pub(crate) fn ask(&mut self, urgency: Urgency, purpose: P, positions: Vec<u64>) {
         debug_assert!(self.room() > 0, "whoever asks looks for room first");
-        self.under_way += 1;
-        let question = Question { purpose, positions };
+        self.asked += 1;
+        let number = self.asked;
+        let oldest = positions.iter().copied().min();
+        self.under_way.push((number, oldest.unwrap_or(u64::MAX)));
+        let question = Question {
+            number,
+            purpose,
+            positions,
+        };
         if let Some(source) = &mut self.own {
             self.desk.answer(question, source);
             return;
@@ -181,7 +197,8 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
 
     pub(crate) fn take_answer(&mut self) -> Option<Answer<P>> {
         let answer = self.desk.answers.pop()?;
-        self.under_way -= 1;
+        self.under_way
+            .retain(|(number, _)| *number != answer.number);
         Some(answer)
     }
 }
@@ -244,12 +261,20 @@ impl<P> Desk<P> {
     }
 
     fn answer(&self, question: Question<P>, source: &mut WholeSource) {
-        let Question { purpose, positions } = question;
+        let Question {
+            number,
+            purpose,
+            positions,
+        } = question;
         let records = positions
             .into_iter()
             .map(|position| Ok((position, source.fetch(position)?)))
             .collect();
-        let kept = self.answers.push(Answer { purpose, records });
+        let kept = self.answers.push(Answer {
+            number,
+            purpose,
+            records,
+        });
         debug_assert!(kept.is_ok(), "there is a place for each question");
         self.flag.notify();
     }

@@ -95,6 +95,8 @@ pub struct Limits {
     pub inbound: usize,
     /// How long an inbound message is kept, in milliseconds.
     pub inbound_ms: u64,
+    /// Live messages are counted by stretches of journal of so many bytes, for what it must be kept for: a small part of its files.
+    pub pinned_by_bytes: u64,
     /// The policy of carriers that have none of their own.
     pub policy: Policy,
     /// Policies by carrier.
@@ -111,6 +113,7 @@ impl Default for Limits {
             early_receipt_ms: 60_000,
             inbound: 16_384,
             inbound_ms: 24 * 3_600_000,
+            pinned_by_bytes: 1 << 20,
             policy: Policy::default(),
             carrier_policies: Vec::new(),
         }

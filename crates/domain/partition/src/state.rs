@@ -75,7 +75,7 @@ impl Partition {
             idempotency: IdempotencyKeys::new(limits.idempotency_keys),
             early: EarlyReceipts::new(limits.early_receipts),
             inbound: InboundMessages::default(),
-            pins: Pins::default(),
+            pins: Pins::new(limits.pinned_by_bytes),
             orphaned: Vec::new(),
             limits,
         }
@@ -207,6 +207,13 @@ impl Partition {
         .min()
     }
 
+    /// The same for the sake of what can be carried: live messages and unacknowledged inbound messages.
+    #[must_use]
+    pub fn oldest_message_position(&self) -> Option<u64> {
+        let oldest = [self.pins.oldest(), self.inbound.oldest_position()];
+        oldest.into_iter().flatten().min()
+    }
+
     /// Closes the present generation of idempotency keys, which is to become part of a file; it goes on answering until
     /// [`Self::keys_filed`]. `None` when there are no keys, or while the generation before is in no file yet.
     pub fn seal_keys(&mut self) -> Option<Arc<KeyGeneration>> {
@@ -267,21 +274,27 @@ pub struct Counts {
     pub inbound: usize,
 }
 
-/// Live messages counted by 1 MiB of journal: exact enough to free whole files, and one small map instead of an ordered set of all.
-#[derive(Debug, Default)]
+/// Live messages counted by stretches of journal: exact enough to free whole files, and one small map instead of an ordered set of all.
+#[derive(Debug)]
 pub(crate) struct Pins {
     by_part: BTreeMap<u64, u32>,
+    part_bytes: u64,
 }
 
-const PART_SHIFT: u32 = 20;
-
 impl Pins {
+    pub(crate) fn new(part_bytes: u64) -> Self {
+        Self {
+            by_part: BTreeMap::new(),
+            part_bytes: part_bytes.max(1),
+        }
+    }
+
     pub(crate) fn pin(&mut self, position: u64) {
-        *self.by_part.entry(position >> PART_SHIFT).or_default() += 1;
+        *self.by_part.entry(position / self.part_bytes).or_default() += 1;
     }
 
     pub(crate) fn unpin(&mut self, position: u64) {
-        let part = position >> PART_SHIFT;
+        let part = position / self.part_bytes;
         if let Some(count) = self.by_part.get_mut(&part) {
             *count -= 1;
             if *count == 0 {
@@ -293,6 +306,6 @@ impl Pins {
     fn oldest(&self) -> Option<u64> {
         self.by_part
             .first_key_value()
-            .map(|(part, _)| part << PART_SHIFT)
+            .map(|(part, _)| part * self.part_bytes)
     }
 }

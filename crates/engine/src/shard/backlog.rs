@@ -47,6 +47,8 @@ pub(super) enum Purpose {
     Ahead(LaneReading),
     /// Its time is over.
     Expired,
+    /// It is to be written again, for it keeps the journal from moving on.
+    Carried,
     /// Somebody asks about it.
     Asked(Control),
 }
@@ -57,7 +59,7 @@ type Warming = (Purpose, Vec<(u64, Whole)>);
 /// What of the backlog is on its way back.
 #[derive(Debug)]
 pub(super) struct Backlog {
-    reader: Reader<Purpose>,
+    pub(super) reader: Reader<Purpose>,
     /// An answer that one turn could not finish.
     warming: Option<Warming>,
     ahead: usize,
@@ -245,6 +247,11 @@ impl Shard {
             while left > 0
                 && let Some((position, record)) = records.pop()
             {
+                if let Purpose::Carried = purpose {
+                    left -= 1;
+                    self.carry_cold(record, position, now)?;
+                    continue;
+                }
                 if let Some(moved) = self.moved(&record, position)? {
                     // From here on the rest is read again, so that all of it comes in order.
                     let rest = records.drain(..).rev().map(|(position, _)| position);
@@ -256,12 +263,15 @@ impl Shard {
                 left -= 1;
                 match &purpose {
                     Purpose::Ahead(reading) => self.warm_ahead(*reading, record, position, now)?,
-                    Purpose::Expired | Purpose::Asked(_) => self.expire(record, position, now)?,
+                    Purpose::Expired | Purpose::Carried | Purpose::Asked(_) => {
+                        self.expire(record, position, now)?;
+                    }
                 }
             }
             match (records.is_empty(), &purpose) {
                 (false, _) => self.backlog.warming = Some((purpose, records)),
                 (true, Purpose::Ahead(_)) => self.backlog.ahead -= 1,
+                (true, Purpose::Carried) => self.cold_was_read(),
                 (true, Purpose::Expired | Purpose::Asked(_)) => self.backlog.expiring = false,
             }
         }
@@ -297,7 +307,10 @@ impl Shard {
         if let Some(warming) = self.backlog.warming.take() {
             return Ok(Some(warming));
         }
-        let Some(Answer { purpose, records }) = self.backlog.reader.take_answer() else {
+        let Some(Answer {
+            purpose, records, ..
+        }) = self.backlog.reader.take_answer()
+        else {
             return Ok(None);
         };
         let mut records = records?;

@@ -69,6 +69,7 @@ impl Shard {
         self.tick_metrics(now);
         self.tick_keys(now)?;
         self.retain()?;
+        self.tick_unpinning(now);
         self.retain_written(now);
         Ok(())
     }

@@ -25,6 +25,7 @@ mod requests;
 mod retention;
 mod run;
 mod space;
+mod unpin;
 mod written;
 
 use std::collections::VecDeque;
@@ -58,6 +59,7 @@ use retention::Retention;
 pub use run::EngineFailure;
 pub(crate) use run::{Next, run};
 use space::NewWork;
+use unpin::Unpinning;
 use written::Sink;
 
 /// Most submissions taken in a turn. Small, because an otp that became first waits for the turn to end: a turn should stay well under a
@@ -100,6 +102,7 @@ pub(crate) struct Shard {
     deferred: DeferredQueue,
     housekeeping: Housekeeping,
     retention: Retention,
+    unpinning: Unpinning,
     keys: Keys,
     /// Writes what the shard hands to the event log.
     event_driver: EventDriver,
@@ -131,7 +134,7 @@ impl Shard {
         self.journal.commit();
         self.release_durable(now);
         self.decide_followups(now)?;
-        let read = self.read_ahead(now)?;
+        let read = self.read_ahead(now)? | self.unpin(now)?;
         let sent = self.dispatch(now)?;
         self.grant_wishes(now)?;
         self.journal.commit();

@@ -21,6 +21,7 @@ use super::housekeeping::Housekeeping;
 use super::keys::Keys;
 use super::replay::{Replay, open_written, replay_journal};
 use super::retention::Retention;
+use super::unpin::Unpinning;
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
 use crate::cell::{Carrier, CarrierSetup, Cell, Wishes};
 use crate::config::EngineConfig;
@@ -117,11 +118,9 @@ impl Shard {
             shared
                 .history
                 .attach(config, appender.clone(), written.written())?;
-        let source = WholeSource::open(config)?;
-        let reader = Reader::start(source, helpers.read_by, Arc::clone(&shared.flag));
-        let reader = reader.map_err(OpenError::Reader)?;
+        let unpinning = Unpinning::new(appender.appended(), config.journal_file_max_bytes);
         let mut shard = Self {
-            backlog: Backlog::new(reader),
+            backlog: Backlog::new(start_reader(&shared, helpers.read_by)?),
             opened_ns: now.mono_ns,
             partitions,
             cell,
@@ -132,6 +131,7 @@ impl Shard {
             deferred: DeferredQueue::default(),
             housekeeping: Housekeeping::default(),
             retention: Retention::new(&shared.config.limits.partition),
+            unpinning,
             keys,
             event_driver,
             decision: partition::Decision::default(),
@@ -306,6 +306,15 @@ pub(crate) struct Helpers {
     pub(crate) key_files: KeyFiles,
     pub(crate) read_by: ReadBy,
     pub(crate) events: EventDrive,
+}
+
+/// Sets going whoever reads records of cold messages back.
+fn start_reader(
+    shared: &Shared,
+    read_by: ReadBy,
+) -> Result<Reader<super::backlog::Purpose>, OpenError> {
+    let source = WholeSource::open(&shared.config)?;
+    Reader::start(source, read_by, Arc::clone(&shared.flag)).map_err(OpenError::Reader)
 }
 
 /// Sets going whoever writes events, after replay.

@@ -63,7 +63,10 @@ impl Shard {
         let mut needed = Position(0);
         if let Some((oldest, carried)) = self.retention.pending {
             // The event log is told of each record before the journal lets go of it: a power cut must not take both.
-            if carried <= self.journal.synced() && self.events_secured(oldest) {
+            // And what is being read back from before may have been carried meanwhile.
+            let read = self.backlog.reader.oldest_asked();
+            let is_read = read.is_none_or(|asked| asked >= oldest.0);
+            if carried <= self.journal.synced() && is_read && self.events_secured(oldest) {
                 self.retention.pending = None;
                 needed = oldest;
             }

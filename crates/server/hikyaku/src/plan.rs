@@ -190,6 +190,7 @@ fn limits(config: &Config) -> Result<Limits, PlanError> {
             early_receipt_ms: config.retention.early_receipts_ms,
             inbound: share(given.inbound_kept),
             inbound_ms: config.retention.inbound_ms,
+            pinned_by_bytes: (config.journal.file_max_bytes / 64).max(1 << 10),
             policy: Policy::default(),
             carrier_policies: carrier_policies
                 .map(|carrier| (CarrierId::of(&carrier.name), policy(carrier)))

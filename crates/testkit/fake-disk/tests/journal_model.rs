@@ -144,8 +144,8 @@ impl Model {
 
     /// Opens the journal and compares what it holds with the model.
     fn start(&mut self) -> Result<(), TestCaseError> {
-        let mut recovery =
-            FileJournal::open_on(self.disk.storage(), config(self.policy, self.history)).unwrap();
+        let config = config(self.policy, self.history);
+        let mut recovery = FileJournal::open_on(self.disk.storage(), config).unwrap();
         let mut seen = Vec::new();
         let keep = |record: Record<'_>| {
             seen.push((
@@ -206,10 +206,8 @@ impl Model {
             return self.start();
         };
         let appender = journal.appender();
-        let behind = self
-            .records
-            .last()
-            .map_or(replayed.end, |record| record.placed.end);
+        let last = self.records.last();
+        let behind = last.map_or(replayed.end, |record| record.placed.end);
         prop_assert_eq!(appender.durable(), behind);
         self.running = Some((journal, appender));
         Ok(())

@@ -158,6 +158,8 @@ impl Plan {
         PartitionLimits {
             early_receipt_ms: 10_000,
             early_receipts: self.early_receipts,
+            // Files are small, too.
+            pinned_by_bytes: 1 << 10,
             policy: self.policy,
             ..PartitionLimits::default()
         }
