@@ -120,3 +120,52 @@ async fn a_full_disk_refuses_by_name_and_goes_on_by_itself() {
     engine.terminate();
     assert_eq!(engine.wait().0.code(), Some(0), "{}", engine.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_engine_starts_on_a_full_disk_and_goes_on_by_itself() {
+    let carrier = FakeSmsc::start(SmscConfig::new(([127, 0, 0, 1], 0).into())).unwrap();
+    let lines = format!("hosts = [\"{}\"]", carrier.local_addr());
+    let setting = Setting::new(&[("alpha", &lines)]);
+    setting.journal("file_max_bytes = 65_536\nreserve_bytes = 131_072");
+    let Some(disk) = SmallDisk::mount(&setting.data()) else {
+        println!("SKIPPED: this process may not mount a file system, which this scenario needs");
+        return;
+    };
+    let engine = EngineProcess::start(&setting);
+    let mut caller = connect(&engine).await;
+    let mut ids = Vec::new();
+    for nth in 0..20 {
+        ids.push(submit(&mut caller, submission(v1::Category::Transactional, nth)).await);
+    }
+    for id in &ids {
+        wait_for_state(&mut caller, id, v1::MessageState::Delivered).await;
+    }
+    engine.kill();
+    // The reserve was used up before the process ended.
+    fs::remove_file(setting.data().join("journal/reserve")).unwrap();
+    disk.fill();
+
+    let mut engine = EngineProcess::start_unready(&setting);
+    engine.wait_until("the metrics say that there is no space", || {
+        engine.metric("hikyaku_journal_no_space") > 0.0
+    });
+    assert_eq!(engine.get("/healthz").0, 200);
+    let mut caller = connect(&engine).await;
+    let (admitted, refusal) = submit_until_refused(&mut caller).await;
+    assert!(admitted.is_empty(), "{admitted:?}");
+    let reason = refusal.get_details_error_info().unwrap().reason;
+    assert_eq!(reason, "JOURNAL_NO_SPACE", "{refusal}");
+
+    disk.free();
+    engine.wait_until("there is space again", || {
+        engine.metric("hikyaku_journal_no_space") == 0.0
+            && engine.metric("hikyaku_intake_open") == 1.0
+    });
+    ids.push(submit(&mut caller, submission(v1::Category::Transactional, 50_000)).await);
+    for id in &ids {
+        wait_for_state(&mut caller, id, v1::MessageState::Delivered).await;
+    }
+    assert_eq!(carrier.snapshot().taken, ids.len() as u64);
+    engine.terminate();
+    assert_eq!(engine.wait().0.code(), Some(0), "{}", engine.log());
+}

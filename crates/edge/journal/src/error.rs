@@ -178,7 +178,7 @@ impl std::error::Error for Failure {}
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system refused something.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}: {source}{}", path.display(), hint(source))]
     Io {
         /// What was being done, as a phrase ("reading").
         action: &'static str,
@@ -269,6 +269,16 @@ fn begins_at(found: Option<Position>) -> String {
     match found {
         Some(position) => format!("begins at position {position}"),
         None => "is missing: there are none".into(),
+    }
+}
+
+/// What to do about a refusal, where that is known.
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room on this file system, then start again"
+        }
+        _ => "",
     }
 }
 

@@ -13,7 +13,11 @@
 //! ```
 //!
 //! What recovery does not need any more is [history](mod@retention), and the first to go where space is short.
+//!
+//! A start needs no space either: where there is none, the log begins in [Full], its file is named and not made, and it is made when there
+//! is room for it.
 
+mod making;
 mod retention;
 
 use std::collections::VecDeque;
@@ -23,7 +27,9 @@ use std::sync::Arc;
 
 pub(crate) use retention::{History, Keep, Retained};
 
-use crate::header::{FileHeader, HEADER_BYTES_U64};
+use making::{begin_without_space, create, take_reserve};
+
+use crate::header::HEADER_BYTES_U64;
 use crate::journal::HistoryRetention;
 use crate::mark::ReplayMark;
 use crate::names::{path_of, reserve_path};
@@ -87,7 +93,8 @@ pub(crate) enum Room {
 /// The file being written.
 #[derive(Debug)]
 struct ActiveFile {
-    file: Arc<dyn StorageFile>,
+    /// None until there is space for it: then nothing was written to it.
+    file: Option<Arc<dyn StorageFile>>,
     path: PathBuf,
     start: Position,
     /// Bytes of frames in it.
@@ -115,7 +122,8 @@ pub(crate) struct FileSet {
 }
 
 impl FileSet {
-    /// Begins a new file behind those found, in the reserve where there is no other space once all history is given up.
+    /// Begins a new file behind those found. Where there is no space once all history is given up: in the reserve, or in a file of the
+    /// reserve's size, or later.
     pub(crate) fn begin(
         layout: FileLayout,
         found: FoundFiles,
@@ -137,9 +145,8 @@ impl FileSet {
             }
         };
         let active = match created {
-            Err(error) if is_no_space(&error) && layout.reserve_bytes > 0 => {
-                // The first refusal says more than that there is no reserve either.
-                take_reserve(&layout, end, now_ms).map_err(|_| creating(error))?
+            Err(error) if is_no_space(&error) => {
+                begin_without_space(&layout, end, now_ms).map_err(creating)?
             }
             created => created.map_err(creating)?,
         };
@@ -152,12 +159,15 @@ impl FileSet {
             sealed_bytes,
             mark,
             deleted: 0,
+            is_full: active.file.is_none(),
             active,
-            is_full: false,
         };
-        files
-            .renew_reserve()
-            .map_err(|error| OpenError::io("creating", &reserve_path(&files.layout.dir), error))?;
+        // The first space there is belongs to the file.
+        if !files.is_full {
+            files.renew_reserve().map_err(|error| {
+                OpenError::io("creating", &reserve_path(&files.layout.dir), error)
+            })?;
+        }
         Ok(files)
     }
 
@@ -167,11 +177,10 @@ impl FileSet {
         let wanted = self.active.bytes + bytes;
         let room = if self.is_too_old(now_ms) {
             self.rotate(bytes, now_ms)?
-        } else if wanted <= self.active.reserved_bytes {
+        } else if self.active.file.is_some() && wanted <= self.active.reserved_bytes {
             Ok(())
         } else if self.active.bytes == 0 {
-            let allocated = self.active.file.allocate(HEADER_BYTES_U64 + wanted);
-            allocated.map(|()| self.active.reserved_bytes = wanted)
+            self.enlarge_unwritten(wanted, now_ms)
         } else {
             self.rotate(bytes, now_ms)?
         };
@@ -188,12 +197,42 @@ impl FileSet {
         }
     }
 
+    /// Makes an active file without frames as large as this, or makes it at all.
+    fn enlarge_unwritten(&mut self, wanted: u64, now_ms: u64) -> io::Result<()> {
+        if let Some(file) = &self.active.file {
+            file.allocate(HEADER_BYTES_U64 + wanted)?;
+            self.active.reserved_bytes = wanted;
+            return Ok(());
+        }
+        let whole = self.layout.file_max_bytes.max(wanted);
+        let start = self.active.start;
+        let created = loop {
+            match create(&self.layout, start, whole, now_ms) {
+                Err(error) if is_no_space(&error) && self.give_up_oldest() => {}
+                created => break created,
+            }
+        };
+        self.active = match created {
+            Err(error) if is_no_space(&error) && self.layout.reserve_bytes >= wanted => {
+                if self.has_reserve {
+                    self.has_reserve = false;
+                    take_reserve(&self.layout, start, now_ms)?
+                } else {
+                    create(&self.layout, start, self.layout.reserve_bytes, now_ms)?
+                }
+            }
+            created => created?,
+        };
+        Ok(())
+    }
+
     /// Writes whole frames for which room was made.
     pub(crate) fn append(&mut self, batch: &[u8]) -> Result<(), Failure> {
         let offset = HEADER_BYTES_U64 + self.active.bytes;
-        self.active
-            .file
-            .write_all_at(batch, offset)
+        let Some(file) = &self.active.file else {
+            return Err(Failure::without_file(FailureStep::NoSpace));
+        };
+        file.write_all_at(batch, offset)
             .map_err(|error| Failure::io(FailureStep::Write, &self.active.path, &error))?;
         self.active.bytes += batch.len() as u64;
         self.active.is_synced = false;
@@ -202,10 +241,11 @@ impl FileSet {
 
     /// Forces what was written to the disk.
     pub(crate) fn sync(&mut self) -> Result<(), Failure> {
-        self.active
-            .file
-            .sync_data()
-            .map_err(|error| Failure::io(FailureStep::Sync, &self.active.path, &error))?;
+        let synced = match &self.active.file {
+            Some(file) => file.sync_data(),
+            None => Ok(()),
+        };
+        synced.map_err(|error| Failure::io(FailureStep::Sync, &self.active.path, &error))?;
         self.active.is_synced = true;
         Ok(())
     }
@@ -242,10 +282,10 @@ impl FileSet {
 
     /// Gives back the space behind the last frame: the log ends in order.
     pub(crate) fn give_back(&mut self) -> Result<(), Failure> {
-        let length = HEADER_BYTES_U64 + self.active.bytes;
-        self.active
-            .file
-            .set_length(length)
+        let Some(file) = &self.active.file else {
+            return Ok(());
+        };
+        file.set_length(HEADER_BYTES_U64 + self.active.bytes)
             .map_err(|error| Failure::io(FailureStep::Write, &self.active.path, &error))?;
         self.active.reserved_bytes = self.active.bytes;
         Ok(())
@@ -295,9 +335,10 @@ impl FileSet {
         let full = std::mem::replace(&mut self.active, next);
         let length = HEADER_BYTES_U64 + full.bytes;
         // Not synced: should the cut come undone, what comes back is zeros, which end a file as well.
-        full.file
-            .set_length(length)
-            .map_err(|error| Failure::io(FailureStep::Rotate, &full.path, &error))?;
+        if let Some(file) = &full.file {
+            file.set_length(length)
+                .map_err(|error| Failure::io(FailureStep::Rotate, &full.path, &error))?;
+        }
         self.sealed_bytes += length;
         self.sealed.push_back(SealedFile {
             path: full.path,
@@ -327,8 +368,11 @@ impl FileSet {
             .and_then(|()| storage.sync_directory(&self.layout.dir));
         match made {
             Ok(()) => self.has_reserve = true,
-            // What was reserved in part is given back.
-            Err(error) if is_no_space(&error) => storage.remove(&path)?,
+            // What was reserved in part is given back; there may be no room for the name alone.
+            Err(error) if is_no_space(&error) => match storage.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            },
             Err(error) => return Err(error),
         }
         Ok(())
@@ -352,72 +396,4 @@ fn is_no_space(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
-}
-
-/// Makes a file with its space and its header. Where there is no space, nothing is left behind.
-fn create(
-    layout: &FileLayout,
-    start: Position,
-    reserved_bytes: u64,
-    now_ms: u64,
-) -> io::Result<ActiveFile> {
-    let path = path_of(&layout.dir, start);
-    let file = layout.storage.create(&path)?;
-    if let Err(error) = file.allocate(HEADER_BYTES_U64 + reserved_bytes) {
-        // The first error is the cause; a name without contents is what a crash leaves, too.
-        let _ = layout.storage.remove(&path);
-        return Err(error);
-    }
-    let active = opened(file, path, start, (reserved_bytes, now_ms));
-    write_header(layout, &active)?;
-    Ok(active)
-}
-
-/// Makes the reserve the file that begins at `start`.
-fn take_reserve(layout: &FileLayout, start: Position, now_ms: u64) -> io::Result<ActiveFile> {
-    let reserve = reserve_path(&layout.dir);
-    let file = layout.storage.open(&reserve, Access::Write)?;
-    file.allocate(HEADER_BYTES_U64 + layout.reserve_bytes)?;
-    let active = opened(
-        file,
-        path_of(&layout.dir, start),
-        start,
-        (layout.reserve_bytes, now_ms),
-    );
-    layout.storage.rename(&reserve, &active.path)?;
-    write_header(layout, &active)?;
-    Ok(active)
-}
-
-fn opened(
-    file: Arc<dyn StorageFile>,
-    path: PathBuf,
-    start: Position,
-    (reserved_bytes, made_at_ms): (u64, u64),
-) -> ActiveFile {
-    ActiveFile {
-        file,
-        path,
-        start,
-        bytes: 0,
-        reserved_bytes,
-        is_synced: true,
-        made_at_ms,
-    }
-}
-
-/// Where the log is synced, header and name are durable on return.
-fn write_header(layout: &FileLayout, active: &ActiveFile) -> io::Result<()> {
-    let header = FileHeader {
-        contents: layout.contents,
-        start: active.start,
-        boot: layout.boot,
-        made_at_ms: active.made_at_ms,
-    };
-    active.file.write_all_at(&header.encode(), 0)?;
-    if layout.is_synced() {
-        active.file.sync_all()?;
-        layout.storage.sync_directory(&layout.dir)?;
-    }
-    Ok(())
 }

@@ -220,9 +220,10 @@ impl Writer {
         self.look_ns = now.mono_ns + LOOK_FOR_SPACE_NS;
         let before = self.files.space();
         self.files.look_for_space()?;
-        if !self.taken.is_empty() {
-            let batch = self.next_batch();
-            self.files.make_room(batch.bytes as u64, now.wall_ms)?;
+        if !self.taken.is_empty() || before == Space::Full {
+            // Nothing may wait yet where the journal began without a file.
+            let bytes = self.next_batch().bytes.max(1);
+            self.files.make_room(bytes as u64, now.wall_ms)?;
         }
         self.shared.publish_gauges(&self.files);
         if self.files.space() != before {

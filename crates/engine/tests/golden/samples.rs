@@ -163,21 +163,29 @@ fn carried() -> Record {
 /// The records of the journal, in order.
 pub(crate) fn journal() -> Vec<Record> {
     let (in_high, in_low) = halves(ACKNOWLEDGED);
-    let inbound = |text: &str| {
-        let (id_high, id_low) = halves(text);
-        Record::Inbound(Box::new(Inbound {
-            id_high,
-            id_low,
-            carrier: CARRIER,
-            from: "819012345678".into(),
-            to: "12345".into(),
-            text: "STOP 止".into(),
-            octets: b"\x00S\x00T".as_slice().into(),
-            data_coding: 8,
-            at_ms: T0 + 5_000,
-            first_at: Some(4_000),
-        }))
-    };
+    let mut records = delivered();
+    records.extend([
+        admitted(REPLACED, false, T0 + 60_000),
+        replaced(),
+        inbound(ACKNOWLEDGED),
+        inbound(UNREAD),
+        Record::InboundDone(InboundDone {
+            id_high: in_high,
+            id_low: in_low,
+            acknowledged: true,
+        }),
+        Record::KeyKept(KeyKept {
+            segment: segment(DELIVERED, 1),
+            idempotency: KEY,
+        }),
+        admitted(UNDER_WAY, true, 0),
+        carried(),
+    ]);
+    records
+}
+
+/// One life from admission to its end, and a receipt of somebody else between.
+fn delivered() -> Vec<Record> {
     vec![
         admitted(DELIVERED, false, 0),
         Record::Claimed(Claimed {
@@ -213,32 +221,37 @@ pub(crate) fn journal() -> Vec<Record> {
             reason: u32::from(message::Reason::ReceiptDelivered.number()),
             at_ms: T0 + 900,
         }),
-        admitted(REPLACED, false, T0 + 60_000),
-        Record::Replaced(Box::new(Replaced {
-            segment: segment(REPLACED, 2),
-            sender_kind: 3,
-            sender: "4915112345678".into(),
-            text: "Your code is 654321".into(),
-            segments: 1,
-            expires_ms: T0 + 400_000,
-            send_at_ms: T0 + 70_000,
-            cost_bytes: 600,
-            at_ms: T0 + 1_000,
-        })),
-        inbound(ACKNOWLEDGED),
-        inbound(UNREAD),
-        Record::InboundDone(InboundDone {
-            id_high: in_high,
-            id_low: in_low,
-            acknowledged: true,
-        }),
-        Record::KeyKept(KeyKept {
-            segment: segment(DELIVERED, 1),
-            idempotency: KEY,
-        }),
-        admitted(UNDER_WAY, true, 0),
-        carried(),
     ]
+}
+
+fn replaced() -> Record {
+    Record::Replaced(Box::new(Replaced {
+        segment: segment(REPLACED, 2),
+        sender_kind: 3,
+        sender: "4915112345678".into(),
+        text: "Your code is 654321".into(),
+        segments: 1,
+        expires_ms: T0 + 400_000,
+        send_at_ms: T0 + 70_000,
+        cost_bytes: 600,
+        at_ms: T0 + 1_000,
+    }))
+}
+
+fn inbound(text: &str) -> Record {
+    let (id_high, id_low) = halves(text);
+    Record::Inbound(Box::new(Inbound {
+        id_high,
+        id_low,
+        carrier: CARRIER,
+        from: "819012345678".into(),
+        to: "12345".into(),
+        text: "STOP 止".into(),
+        octets: b"\x00S\x00T".as_slice().into(),
+        data_coding: 8,
+        at_ms: T0 + 5_000,
+        first_at: Some(4_000),
+    }))
 }
 
 fn early_receipt() -> Record {

@@ -198,12 +198,15 @@ impl Model {
         // What was read once has to be there from then on.
         self.durable = end;
         self.synced = end;
-        let Ok(journal) = recovery.start_stepped(Arc::new(|| ()), self.clock()) else {
-            // Either there is no space for a new file and no reserve, or the write in the middle of which the process was
-            // to be killed was that of the new file's header.
-            self.disk.kill();
-            self.disk.set_capacity(None);
-            return self.start();
+        let journal = match recovery.start_stepped(Arc::new(|| ()), self.clock()) {
+            Ok(journal) => journal,
+            // The write in the middle of which the process was to be killed, or the sync that was to fail, was that of the new file's
+            // header. Lack of space is no reason not to start.
+            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::Other => {
+                self.disk.kill();
+                return self.start();
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
         let appender = journal.appender();
         let last = self.records.last();

@@ -74,7 +74,10 @@ impl FileSet {
     pub(crate) fn retain_from(&mut self, oldest_needed: Position) -> Result<usize, Failure> {
         let mut deleted = 0;
         let is_dead = |file: &SealedFile| file.end < oldest_needed;
-        while self.sealed.front().is_some_and(is_dead) {
+        // The last one stays while there is no other: positions go on behind it.
+        while self.sealed.front().is_some_and(is_dead)
+            && (self.active.file.is_some() || self.sealed.len() > 1)
+        {
             self.delete_oldest()?;
             deleted += 1;
         }
@@ -100,7 +103,12 @@ impl FileSet {
     fn move_mark(&mut self, oldest_needed: Position, now_ms: u64) -> Result<(), Failure> {
         let mut replayed = self.sealed.iter().skip(self.history.files);
         let first = replayed.find(|file| file.end >= oldest_needed);
-        let to = first.map_or(self.active.start, |file| file.start);
+        // The mark names a file that is there, which the active one is not until there is space for it.
+        let last = match &self.active.file {
+            Some(_) => None,
+            None => self.sealed.back(),
+        };
+        let to = first.or(last).map_or(self.active.start, |file| file.start);
         if to <= self.mark.position() {
             return Ok(());
         }
