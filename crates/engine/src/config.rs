@@ -49,8 +49,10 @@ pub struct Limits {
     pub backlog_messages: u64,
     /// Messages that one sub-queue (a sender's of a tenant, in a lane) keeps in memory before further ones wait in the journal alone.
     pub head_messages: usize,
-    /// Receipts that may be awaited.
+    /// Receipts that may be awaited, in memory and on the disk.
     pub receipts_awaited: u64,
+    /// Receipts that are awaited in memory; beyond, the messages that have waited longest lie on the disk.
+    pub receipts_in_memory: u64,
     /// Submissions that may wait for the shard, otp and alerts apart from the others: so many of either.
     pub intake_slots: usize,
     /// Events kept in memory for watchers; those that are further behind read them from the disk.
@@ -74,7 +76,8 @@ impl Default for Limits {
             bytes: 512 << 20,
             backlog_messages: 20_000_000,
             head_messages: 32_768,
-            receipts_awaited: 2_000_000,
+            receipts_awaited: 10_000_000,
+            receipts_in_memory: 500_000,
             intake_slots: 16_384,
             events: 100_000,
             partitions: 16,

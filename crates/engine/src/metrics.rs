@@ -78,7 +78,14 @@ described! {
     CREDIT_MESSAGES_LIMIT = "hikyaku_credit_messages_limit", Gauge, [], "Credits there are, in messages.";
     CREDIT_BYTES = "hikyaku_credit_bytes", Gauge, [], "Credits in use, in bytes.";
     CREDIT_BYTES_LIMIT = "hikyaku_credit_bytes_limit", Gauge, [], "Credits there are, in bytes.";
-    AWAITED = "hikyaku_awaited_receipts", Gauge, [], "Receipts awaited.";
+    AWAITED = "hikyaku_awaited_receipts", Gauge, [], "Receipts awaited, in memory and on the disk.";
+    RECEIPTS_HELD = "hikyaku_awaited_receipts_held", Gauge, ["place"], "Receipts awaited in memory, or messages that await one on the disk.";
+    RECEIPT_FILES = "hikyaku_awaited_receipt_files", Gauge, [], "Files that lead receipts to messages on the disk.";
+    RECEIPT_WINDOW = "hikyaku_awaited_receipt_window_seconds", Gauge, [], "A receipt for a message that was carried to the disk within so many seconds finds it for certain: the longest receipt deadline, less while a damaged file falls into it.";
+    RECEIPT_FILE_FAILURES = "hikyaku_awaited_receipt_filing_failures_total", Counter, [], "Tries to file or merge rows of awaited receipts that failed; while they do, rows stay in memory.";
+    RECEIPT_LOOKUPS = "hikyaku_receipt_lookups_total", Counter, [], "Receipts that were looked up on the disk.";
+    RECEIPT_LOOKUPS_WAITING = "hikyaku_receipt_lookups_waiting", Gauge, [], "Receipts, and answers of attempts, that wait for a message from the disk.";
+    RECEIPT_LOOKUPS_REFUSED = "hikyaku_receipt_lookups_refused_total", Counter, [], "Receipts answered with a temporary error because too many were looked up or it took too long; the carrier sends them again.";
     AWAITED_LIMIT = "hikyaku_awaited_receipts_limit", Gauge, [], "Receipts that may be awaited; beyond, submissions are refused.";
     UNCERTAIN = "hikyaku_uncertain_attempts", Gauge, [], "Attempts whose fate is unknown now.";
     WATCHERS = "hikyaku_watchers", Gauge, [], "Watch streams open.";
@@ -151,6 +158,13 @@ pub(crate) struct EngineMetrics {
     pub(crate) credit_messages: Gauge,
     pub(crate) credit_bytes: Gauge,
     pub(crate) awaited: Gauge,
+    pub(crate) receipts_held: [Gauge; 2],
+    pub(crate) receipt_files: Gauge,
+    pub(crate) receipt_window: Gauge,
+    pub(crate) receipt_file_failures: Counter,
+    pub(crate) receipt_lookups: Counter,
+    pub(crate) receipt_lookups_waiting: Gauge,
+    pub(crate) receipt_lookups_refused: Counter,
     pub(crate) uncertain: Gauge,
     pub(crate) watchers: Gauge,
     pub(crate) events_shown: Counter,
@@ -280,6 +294,13 @@ impl EngineMetrics {
             credit_messages: gauge!(CREDIT_MESSAGES),
             credit_bytes: gauge!(CREDIT_BYTES),
             awaited: gauge!(AWAITED),
+            receipts_held: ["memory", "disk"].map(|place| gauge!(RECEIPTS_HELD, "place" => place)),
+            receipt_files: gauge!(RECEIPT_FILES),
+            receipt_window: gauge!(RECEIPT_WINDOW),
+            receipt_file_failures: counter!(RECEIPT_FILE_FAILURES),
+            receipt_lookups: counter!(RECEIPT_LOOKUPS),
+            receipt_lookups_waiting: gauge!(RECEIPT_LOOKUPS_WAITING),
+            receipt_lookups_refused: counter!(RECEIPT_LOOKUPS_REFUSED),
             uncertain: gauge!(UNCERTAIN),
             watchers: gauge!(WATCHERS),
             events_shown: counter!(EVENTS_SHOWN),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A thread of its own, because a page that is not in the cache takes milliseconds and an otp must not wait for it; it decodes too, so that
-//! the shard only puts the message where it belongs. Answers to questions of one kind come in the order of the questions.
+//! the shard only puts the message where it belongs. It also looks into the files of awaited receipts. Answers to questions of one kind come in the order of the questions.
 //!
 //! Limits: [`ANSWERS_MAX`] questions that are not answered and taken, kept by whoever asks ([`Reader::room`]).
 
@@ -15,6 +15,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_queue::ArrayQueue;
 use journal::{FrameRef, LogContents, LogReader, Position, RecordFetcher};
+use key_table::KeyTables;
+use message::MessageId;
 use partition::{Record, Whole};
 use queue::WakeFlag;
 
@@ -40,19 +42,44 @@ pub(crate) struct ReadFailed {
     what: String,
 }
 
-/// What was asked, and the records in the order of their positions.
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// The records at these positions.
+    Records(Vec<u64>),
+    /// What files of awaited receipts know of a key.
+    Row {
+        /// The files.
+        tables: Arc<KeyTables>,
+        /// The key.
+        key: u128,
+        /// The wall clock.
+        now_ms: u64,
+    },
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The records, in the order of the question.
+    Records(Result<Vec<(u64, Whole)>, ReadFailed>),
+    /// The message that awaits the receipt of this key, as far as files know.
+    Row(Option<MessageId>),
+}
+
+/// What was asked for what, and what was found.
 #[derive(Debug)]
 pub(crate) struct Answer<P> {
     number: u64,
     pub(crate) purpose: P,
-    pub(crate) records: Result<Vec<(u64, Whole)>, ReadFailed>,
+    pub(crate) found: Found,
 }
 
 #[derive(Debug)]
 struct Question<P> {
     number: u64,
     purpose: P,
-    positions: Vec<u64>,
+    sought: Sought,
 }
 
 #[derive(Debug)]
@@ -172,15 +199,23 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
 
     /// Asks for the records at these positions.
     pub(crate) fn ask(&mut self, urgency: Urgency, purpose: P, positions: Vec<u64>) {
+        self.seek(urgency, purpose, Sought::Records(positions));
+    }
+
+    /// Asks.
+    pub(crate) fn seek(&mut self, urgency: Urgency, purpose: P, sought: Sought) {
         debug_assert!(self.room() > 0, "whoever asks looks for room first");
         self.asked += 1;
         let number = self.asked;
-        let oldest = positions.iter().copied().min();
+        let oldest = match &sought {
+            Sought::Records(positions) => positions.iter().copied().min(),
+            Sought::Row { .. } => None,
+        };
         self.under_way.push((number, oldest.unwrap_or(u64::MAX)));
         let question = Question {
             number,
             purpose,
-            positions,
+            sought,
         };
         if let Some(source) = &mut self.own {
             self.desk.answer(question, source);
@@ -264,16 +299,24 @@ impl<P> Desk<P> {
         let Question {
             number,
             purpose,
-            positions,
+            sought,
         } = question;
-        let records = positions
-            .into_iter()
-            .map(|position| Ok((position, source.fetch(position)?)))
-            .collect();
+        let found = match sought {
+            Sought::Records(positions) => {
+                let records = positions.into_iter();
+                let fetched = records.map(|position| Ok((position, source.fetch(position)?)));
+                Found::Records(fetched.collect())
+            }
+            Sought::Row {
+                tables,
+                key,
+                now_ms,
+            } => Found::Row(tables.find(key, now_ms).row.map(|row| row.message)),
+        };
         let kept = self.answers.push(Answer {
             number,
             purpose,
-            records,
+            found,
         });
         debug_assert!(kept.is_ok(), "there is a place for each question");
         self.flag.notify();

@@ -67,6 +67,8 @@ pub struct EngineStats {
     pub live: u64,
     /// Receipts awaited.
     pub receipts_awaited: u64,
+    /// Messages that await one and lie on the disk; part of the above.
+    pub receipts_on_disk: u64,
     /// Live messages that wait in the journal alone.
     pub backlog: u64,
 }

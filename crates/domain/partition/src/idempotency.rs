@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use message::{IdBuildHasher, MessageId, Submission, TenantId};
+use message::{CarrierId, CarrierMessageId, IdBuildHasher, MessageId, Submission, TenantId};
 use sha2::{Digest, Sha256};
 
 use crate::admission::receipt_wanted_number;
@@ -70,6 +70,15 @@ fn body_hash(submission: &Submission) -> u64 {
     u64::from_be_bytes(half)
 }
 
+/// The key by which a receipt of a carrier for this id is looked up in files: 128 bits of a hash.
+#[must_use]
+pub fn receipt_key(carrier: CarrierId, id: &CarrierMessageId) -> u128 {
+    let hash = digest(&[&carrier.0.to_be_bytes(), id.as_bytes()]);
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    u128::from_be_bytes(half)
+}
+
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -126,6 +135,19 @@ impl KeyGeneration {
         self.by_key.iter().map(|(key, prior)| (*key, *prior))
     }
 
+    /// What is known of a key.
+    #[must_use]
+    pub fn find(&self, key: u128) -> Option<PriorKey> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// Adds a key, made at a time in milliseconds since the epoch; the last of its name stays.
+    pub fn add(&mut self, key: u128, prior: PriorKey, made_ms: u64) {
+        self.by_key.insert(key, prior);
+        let (first_ms, last_ms) = self.made_ms.unwrap_or((made_ms, made_ms));
+        self.made_ms = Some((first_ms.min(made_ms), last_ms.max(made_ms)));
+    }
+
     /// When the first and the last were made, in milliseconds since the epoch; `None` without any.
     #[must_use]
     pub const fn made_ms(&self) -> Option<(u64, u64)> {
@@ -179,9 +201,7 @@ impl IdempotencyKeys {
 
     pub(crate) fn remember(&mut self, new: NewKey) {
         let present = &mut self.present;
-        present.by_key.insert(new.key, new.prior);
-        let (first_ms, last_ms) = present.made_ms.unwrap_or((new.made_ms, new.made_ms));
-        present.made_ms = Some((first_ms.min(new.made_ms), last_ms.max(new.made_ms)));
+        present.add(new.key, new.prior, new.made_ms);
         present.oldest_position.get_or_insert(new.position);
     }
 

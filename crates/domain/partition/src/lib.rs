@@ -49,7 +49,9 @@ pub use entry::{FIRST_SEQUENCE, MessageView};
 pub use event::{
     Admit, Claim, Event, InboundArrived, Matched, OutcomeReport, ReceiptReport, Replacement,
 };
-pub use idempotency::{IdempotencyKey, KeyGeneration, KeyRoom, PriorKey, SubmittedKey};
+pub use idempotency::{
+    IdempotencyKey, KeyGeneration, KeyRoom, PriorKey, SubmittedKey, receipt_key,
+};
 pub use inbound::InboundView;
 pub use policy::{Limits, OnUncertain, Policy, RetryPolicy};
 pub use receipt::receipt_reason;

@@ -49,8 +49,13 @@ impl Expectations {
         table.into_iter().flat_map(|table| table.values().copied())
     }
 
-    /// Awaits it no longer. The id is given up only if it still belongs to `segment`'s message.
-    pub fn forget(&mut self, carrier: CarrierId, id: &CarrierMessageId, segment: SegmentRef) {
+    /// Awaits it no longer. The id is given up only if it still belongs to `segment`'s message; whether it did.
+    pub fn forget(
+        &mut self,
+        carrier: CarrierId,
+        id: &CarrierMessageId,
+        segment: SegmentRef,
+    ) -> bool {
         if let Some(table) = self.by_carrier.get_mut(&carrier)
             && table
                 .get(id)
@@ -58,7 +63,9 @@ impl Expectations {
         {
             table.remove(id);
             self.awaited -= 1;
+            return true;
         }
+        false
     }
 
     /// How many are awaited.

@@ -42,6 +42,11 @@ impl SettledIds {
         }
     }
 
+    /// The id names a message that awaits its receipt again: the carrier has used it once more.
+    pub fn remove(&mut self, carrier: CarrierId, id: &CarrierMessageId) {
+        self.hashes.remove(&hash_of(carrier, id));
+    }
+
     /// Whether the id named a message that is done with.
     #[must_use]
     pub fn contains(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
@@ -70,6 +75,8 @@ mod tests {
         assert!(!settled.contains(CarrierId(2), &id(7)));
         assert!(!settled.contains(CarrierId(1), &id(8)));
         assert_eq!(settled.order.len(), 1, "twice is once");
+        settled.remove(CarrierId(1), &id(7));
+        assert!(!settled.contains(CarrierId(1), &id(7)));
     }
 
     #[test]

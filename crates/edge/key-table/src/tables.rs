@@ -48,6 +48,12 @@ pub struct Found {
 }
 
 impl KeyTables {
+    /// Whether a key may be in some file; `false` is certain, and costs no read.
+    #[must_use]
+    pub fn may_hold(&self, key: u128) -> bool {
+        self.members.iter().any(|member| member.file.may_hold(key))
+    }
+
     /// Looks a key up in every file, the youngest first. A block that is damaged is passed over, and remembered: see [`Self::damages`].
     #[must_use]
     pub fn find(&self, key: u128, now_ms: u64) -> Found {

@@ -63,15 +63,15 @@ pub(crate) struct KeyDesk {
 }
 
 impl KeyDesk {
-    /// Starts the thread that drives the keeper.
+    /// Starts the thread that drives the keeper, under a name.
     ///
     /// # Errors
     /// When the operating system starts no thread.
-    pub(crate) fn start(mut keeper: Keeper, now: Now) -> std::io::Result<Self> {
+    pub(crate) fn start(name: &str, mut keeper: Keeper, now: Now) -> std::io::Result<Self> {
         let (jobs, to_do) = sync_channel::<Job>(1);
         let (report, reports) = sync_channel::<Report>(1);
         let thread = std::thread::Builder::new()
-            .name("keys".into())
+            .name(name.into())
             .spawn(move || {
                 yield_to_others();
                 while let Ok(job) = to_do.recv() {

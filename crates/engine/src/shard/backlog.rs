@@ -23,7 +23,7 @@ use queue::{Amount, Spilled, Thirst};
 use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
 use crate::cell::{LaneReading, LaneThirst, Whereabouts, name_of};
 use crate::control::Control;
-use crate::reader::{Answer, ReadFailed, Reader, Urgency};
+use crate::reader::{Answer, Found, ReadFailed, Reader, Urgency};
 
 /// Most messages warmed in a turn: an otp waits for the turn to end.
 const WARMED_PER_TURN: usize = 64;
@@ -51,6 +51,8 @@ pub(super) enum Purpose {
     Carried,
     /// Somebody asks about it.
     Asked(Control),
+    /// A receipt or an outcome came that may be about it, under this ticket.
+    Awaited(u64),
 }
 
 /// Records that were read, from last to first, and what for.
@@ -236,14 +238,22 @@ impl Shard {
     fn warm_answers(&mut self, now: Now) -> Result<(), ShardFailure> {
         let mut left = WARMED_PER_TURN;
         while left > 0 && self.journal.room_bytes() >= DECISION_ROOM_BYTES {
-            let Some((purpose, mut records)) = self.next_answer()? else {
+            let Some((purpose, mut records)) = self.next_answer(now)? else {
                 return Ok(());
             };
-            if let Purpose::Asked(request) = purpose {
-                left -= 1;
-                self.serve_answer(request, records.pop(), now)?;
-                continue;
-            }
+            let purpose = match purpose {
+                Purpose::Asked(request) => {
+                    left -= 1;
+                    self.serve_answer(request, records.pop(), now)?;
+                    continue;
+                }
+                Purpose::Awaited(ticket) => {
+                    left -= 1;
+                    self.take_awaited(ticket, records.pop(), now)?;
+                    continue;
+                }
+                Purpose::Ahead(_) | Purpose::Expired | Purpose::Carried => purpose,
+            };
             while left > 0
                 && let Some((position, record)) = records.pop()
             {
@@ -263,7 +273,10 @@ impl Shard {
                 left -= 1;
                 match &purpose {
                     Purpose::Ahead(reading) => self.warm_ahead(*reading, record, position, now)?,
-                    Purpose::Expired | Purpose::Carried | Purpose::Asked(_) => {
+                    Purpose::Expired
+                    | Purpose::Carried
+                    | Purpose::Asked(_)
+                    | Purpose::Awaited(_) => {
                         self.expire(record, position, now)?;
                     }
                 }
@@ -272,14 +285,16 @@ impl Shard {
                 (false, _) => self.backlog.warming = Some((purpose, records)),
                 (true, Purpose::Ahead(_)) => self.backlog.ahead -= 1,
                 (true, Purpose::Carried) => self.cold_was_read(),
-                (true, Purpose::Expired | Purpose::Asked(_)) => self.backlog.expiring = false,
+                (true, Purpose::Expired | Purpose::Asked(_) | Purpose::Awaited(_)) => {
+                    self.backlog.expiring = false;
+                }
             }
         }
         Ok(())
     }
 
     /// Where to read instead, if the message of a record was carried while the record was being read.
-    fn moved(&self, record: &Whole, position: u64) -> Result<Option<u64>, ShardFailure> {
+    pub(super) fn moved(&self, record: &Whole, position: u64) -> Result<Option<u64>, ShardFailure> {
         let id = id_of(record)?;
         let present = self.partitions[usize::from(id.partition())].cold_position(id);
         Ok(present.filter(|present| *present != position))
@@ -303,19 +318,28 @@ impl Shard {
         }
     }
 
-    fn next_answer(&mut self) -> Result<Option<Warming>, ShardFailure> {
+    fn next_answer(&mut self, now: Now) -> Result<Option<Warming>, ShardFailure> {
         if let Some(warming) = self.backlog.warming.take() {
             return Ok(Some(warming));
         }
-        let Some(Answer {
-            purpose, records, ..
-        }) = self.backlog.reader.take_answer()
-        else {
-            return Ok(None);
-        };
-        let mut records = records?;
-        records.reverse();
-        Ok(Some((purpose, records)))
+        while let Some(Answer { purpose, found, .. }) = self.backlog.reader.take_answer() {
+            match (found, purpose) {
+                (Found::Records(records), purpose) => {
+                    let mut records = records?;
+                    records.reverse();
+                    return Ok(Some((purpose, records)));
+                }
+                (Found::Row(message), Purpose::Awaited(ticket)) => {
+                    self.ask_for_record(ticket, message, now)?;
+                }
+                // Rows are sought for receipts only.
+                (
+                    Found::Row(_),
+                    Purpose::Ahead(_) | Purpose::Expired | Purpose::Carried | Purpose::Asked(_),
+                ) => {}
+            }
+        }
+        Ok(None)
     }
 
     fn expire(&mut self, record: Whole, position: u64, now: Now) -> Result<(), ShardFailure> {
@@ -403,7 +427,11 @@ impl Shard {
     }
 
     /// Makes a message warm, if it is cold still, and gives back to it what it held before: credits, or its expectations.
-    fn warm(&mut self, record: Whole, position: u64) -> Result<Option<Warmed>, ShardFailure> {
+    pub(super) fn warm(
+        &mut self,
+        record: Whole,
+        position: u64,
+    ) -> Result<Option<Warmed>, ShardFailure> {
         let id = id_of(&record)?;
         let at = usize::from(id.partition());
         let warmed = self.partitions[at]
@@ -416,7 +444,12 @@ impl Shard {
                 if let Derived::Credits { .. } = &fact {
                     self.shared.backlog_scope().release(Amount::one(0));
                 }
-                self.restore_fact(fact);
+                // An id that a later message has by now stays with that.
+                let taken_over = matches!(&fact, Derived::Expectation { carrier, id, .. }
+                    if self.evidence.awaits(*carrier, id));
+                if !taken_over {
+                    self.restore_fact(fact);
+                }
             }
             self.backlog.facts = facts;
         }

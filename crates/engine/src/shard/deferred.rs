@@ -10,6 +10,7 @@ use partition::{CancelVerdict, Change, Effect, Enqueue, InboundView, MessageView
 use tokio::sync::oneshot;
 
 use super::Shard;
+use super::evidence::LookUp;
 use crate::caller::{AdmitReply, Refusal};
 use crate::events::{Event, EventKey};
 use crate::reply::{Announce, ReplySink, ReplyTo};
@@ -38,6 +39,8 @@ pub(super) enum Deferred {
     Inbound(u64, Box<InboundView>),
     /// Answer the acknowledgement of an inbound message.
     InboundDone(oneshot::Sender<bool>, MessageId, bool),
+    /// Make a message cold that awaits a receipt.
+    Cool(MessageId),
 }
 
 /// In order of position; acknowledgements and events apart, since they are released in bulk and by other rules.
@@ -45,6 +48,8 @@ pub(super) enum Deferred {
 pub(super) struct DeferredQueue {
     waiting: VecDeque<(Position, Deferred)>,
     acknowledgements: VecDeque<Acknowledgement>,
+    /// Of receipts that were looked up first: they came earlier than their place says.
+    looked_up: VecDeque<Acknowledgement>,
     /// In the order of their keys.
     events: VecDeque<Event>,
     /// Of the last event that came.
@@ -70,16 +75,19 @@ impl DeferredQueue {
 
     pub(super) fn acknowledge(
         &mut self,
-        position: Position,
-        carrier: CarrierId,
-        handle: ReceiptHandle,
-        now: Now,
+        (position, look_up): (Position, LookUp),
+        (carrier, handle): (CarrierId, ReceiptHandle),
+        arrived_ns: u64,
     ) {
-        self.acknowledgements.push_back(Acknowledgement {
+        let queue = match look_up {
+            LookUp::ToBeDone => &mut self.acknowledgements,
+            LookUp::Done => &mut self.looked_up,
+        };
+        queue.push_back(Acknowledgement {
             position,
             carrier,
             handle,
-            arrived_ns: now.mono_ns,
+            arrived_ns,
         });
     }
 
@@ -135,7 +143,7 @@ impl DeferredQueue {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.waiting.len() + self.acknowledgements.len() + self.events.len()
+        self.waiting.len() + self.acknowledgements.len() + self.looked_up.len() + self.events.len()
     }
 }
 
@@ -202,6 +210,7 @@ impl Shard {
                 // The client may have gone; the replacement stands.
                 let _ = answer.send(verdict);
             }
+            Deferred::Cool(id) => self.cool_durable(id, now),
             Deferred::Inbound(at, view) => self.shared.inbound.add(at, *view),
             Deferred::InboundDone(answer, id, known) => {
                 self.shared.inbound.remove(id);
@@ -211,17 +220,20 @@ impl Shard {
     }
 
     fn release_acknowledgements(&mut self, durable: Position, now: Now) {
-        while let Some(front) = self.deferred.acknowledgements.front() {
-            let verdict = if front.position <= durable {
-                Verdict::Taken
-            } else if now.mono_ns.saturating_sub(front.arrived_ns) > ACKNOWLEDGE_WITHIN_NS {
-                Verdict::TemporaryError
-            } else {
-                break;
-            };
-            self.cell
-                .acknowledge(front.carrier, front.handle, verdict, now);
-            self.deferred.acknowledgements.pop_front();
+        let deferred = &mut self.deferred;
+        for queue in [&mut deferred.acknowledgements, &mut deferred.looked_up] {
+            while let Some(front) = queue.front() {
+                let verdict = if front.position <= durable {
+                    Verdict::Taken
+                } else if now.mono_ns.saturating_sub(front.arrived_ns) > ACKNOWLEDGE_WITHIN_NS {
+                    Verdict::TemporaryError
+                } else {
+                    break;
+                };
+                self.cell
+                    .acknowledge(front.carrier, front.handle, verdict, now);
+                queue.pop_front();
+            }
         }
     }
 

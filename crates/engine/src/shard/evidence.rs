@@ -6,6 +6,7 @@
 //! not known ──► exactly one uncertain attempt fits carrier, sender, recipient, and nothing under way does ──► that attempt, by address
 //!          └──► kept as an early receipt until its response comes, an attempt becomes uncertain that alone fits its addresses, or its
 //!               time is over
+//! awaited on the disk, perhaps ──► looked up first: see [`super::awaited`]
 //! no id at all ──► by address, else an orphan: counted and answered, since sending it again would not help
 //! ```
 
@@ -40,6 +41,30 @@ impl Evidence {
     ) {
         self.expectations.forget(carrier, id, segment);
         self.note_settled(carrier, id);
+    }
+
+    /// Awaits it no longer here: the message goes to the disk. `false` when the id belongs to a later message.
+    pub(super) fn lift(
+        &mut self,
+        carrier: CarrierId,
+        id: &CarrierMessageId,
+        segment: SegmentRef,
+    ) -> bool {
+        let owned = self.expectations.forget(carrier, id, segment);
+        if owned {
+            self.settled.remove(carrier, id);
+        }
+        owned
+    }
+
+    /// Whether the last message that had this id is done with.
+    pub(super) fn is_settled(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
+        self.settled.contains(carrier, id)
+    }
+
+    /// Whether a message in memory awaits this receipt.
+    pub(super) fn awaits(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
+        self.expectations.find(carrier, id).is_some()
     }
 
     /// The id named a message that is done with: what comes under it is about no other.
@@ -96,6 +121,23 @@ impl Evidence {
     pub(super) fn uncertain(&self) -> usize {
         self.uncertain.len()
     }
+}
+
+/// A receipt that came.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) carrier: CarrierId,
+    pub(super) handle: ReceiptHandle,
+    pub(super) receipt: Receipt,
+    /// Monotonic.
+    pub(super) arrived_ns: u64,
+}
+
+/// Whether the disk was asked about a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LookUp {
+    ToBeDone,
+    Done,
 }
 
 impl Shard {
@@ -231,7 +273,9 @@ impl Shard {
             segment.message != than.message
                 && self.partitions[at].went_between(segment.message, recipient, sender)
         };
-        self.evidence.awaited() > LOOKED_AT_MAX || self.evidence.awaited_of(carrier).any(fits)
+        self.receipts_on_disk() > 0
+            || self.evidence.awaited() > LOOKED_AT_MAX
+            || self.evidence.awaited_of(carrier).any(fits)
     }
 
     pub(super) fn take_receipt(
@@ -241,6 +285,36 @@ impl Shard {
         receipt: Receipt,
         now: Now,
     ) -> Result<(), ShardFailure> {
+        let arrived = Arrived {
+            carrier,
+            handle,
+            receipt,
+            arrived_ns: now.mono_ns,
+        };
+        self.match_receipt(arrived, LookUp::ToBeDone, now)
+    }
+
+    /// Finds what a receipt is about and decides it, unless the disk must be asked first.
+    pub(super) fn match_receipt(
+        &mut self,
+        arrived: Arrived,
+        look_up: LookUp,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let (carrier, receipt) = (arrived.carrier, &arrived.receipt);
+        if look_up == LookUp::ToBeDone
+            && !self.evidence.awaits(carrier, &receipt.carrier_message_id)
+            && self.may_lie_on_disk(carrier, receipt)
+        {
+            self.look_up(arrived, now);
+            return Ok(());
+        }
+        let Arrived {
+            carrier,
+            handle,
+            receipt,
+            arrived_ns,
+        } = arrived;
         let named = !receipt.carrier_message_id.as_bytes().is_empty();
         let (segment, matched) = self.segment_of(carrier, &receipt);
         if let Some(metrics) = self.shared.metrics.carrier(carrier) {
@@ -284,7 +358,8 @@ impl Shard {
             }
         };
         let (_, position) = self.decide(at, event, now)?;
-        self.deferred.acknowledge(position, carrier, handle, now);
+        self.deferred
+            .acknowledge((position, look_up), (carrier, handle), arrived_ns);
         Ok(())
     }
 

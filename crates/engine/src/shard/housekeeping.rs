@@ -68,6 +68,7 @@ impl Shard {
         self.set_otp_limits(now);
         self.tick_metrics(now);
         self.tick_keys(now)?;
+        self.tick_awaited(now)?;
         self.retain()?;
         self.tick_unpinning(now);
         self.retain_written(now);
@@ -89,7 +90,7 @@ impl Shard {
                 }
             }
         }
-        let awaited = self.evidence.awaited() as u64;
+        let awaited = self.receipts_awaited();
         self.shared
             .receipts_awaited
             .store(awaited, Ordering::Relaxed);
@@ -134,7 +135,7 @@ impl Shard {
         let credits = self.shared.engine_credits.in_use();
         metrics.credit_messages.set(f64::from(credits.messages));
         metrics.credit_bytes.set(credits.bytes as f64);
-        metrics.awaited.set(self.evidence.awaited() as f64);
+        metrics.awaited.set(self.receipts_awaited() as f64);
         metrics.uncertain.set(self.evidence.uncertain() as f64);
         metrics.watchers.set(self.shared.events.watchers() as f64);
         self.tick_event_metrics(now);
@@ -251,7 +252,8 @@ impl Shard {
                 .iter()
                 .map(|partition| partition.counts().live as u64)
                 .sum(),
-            receipts_awaited: self.evidence.awaited() as u64,
+            receipts_awaited: self.receipts_awaited(),
+            receipts_on_disk: self.receipts_on_disk(),
             backlog: u64::from(self.shared.backlog_credits.in_use().messages),
         }
     }

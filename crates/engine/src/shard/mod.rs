@@ -14,6 +14,7 @@
 //! Limits: what waits for durability is bounded by the journal's buffer, since nothing is decided without room in it; a turn takes at
 //! most [`INTAKE_PER_TURN`] submissions, [`REQUESTS_PER_TURN`] requests, [`EVENTS_PER_TURN`] events, [`DUE_PER_TURN`] deadlines each.
 
+mod awaited;
 mod backlog;
 mod deferred;
 mod evidence;
@@ -48,9 +49,10 @@ use crate::control::Control;
 use crate::events::EventDriver;
 use crate::intake::IntakeItem;
 use crate::shared::{Life, Shared};
+use awaited::Awaited;
 use backlog::Backlog;
 use deferred::{Deferred, DeferredQueue};
-use evidence::Evidence;
+use evidence::{Evidence, LookUp};
 use housekeeping::Housekeeping;
 use keys::Keys;
 pub(crate) use recover::Helpers;
@@ -83,6 +85,11 @@ pub enum ShardFailure {
     /// The Written log cannot be written: nothing more may be sent.
     #[error("the written log failed: {0}")]
     Written(String),
+    /// The thread that files rows of awaited receipts has died.
+    #[error(
+        "the thread that files rows of awaited receipts has ended; this is a defect, please report it with the log"
+    )]
+    Receipts,
     /// The thread that files idempotency keys has died.
     #[error(
         "the thread that files idempotency keys has ended; this is a defect, please report it with the log"
@@ -99,6 +106,7 @@ pub(crate) struct Shard {
     /// Behind its last record, for those who read it.
     written_readable: Arc<AtomicU64>,
     evidence: Evidence,
+    awaited: Awaited,
     deferred: DeferredQueue,
     housekeeping: Housekeeping,
     retention: Retention,
@@ -134,6 +142,8 @@ impl Shard {
         self.journal.commit();
         self.release_durable(now);
         self.decide_followups(now)?;
+        self.cool_awaited(now)?;
+        self.ask_for_awaited(now)?;
         let read = self.read_ahead(now)? | self.unpin(now)?;
         let sent = self.dispatch(now)?;
         self.grant_wishes(now)?;
@@ -249,6 +259,7 @@ impl Shard {
                     self.hand_over((early, carrier, id.clone()), segment, Matched::ById);
                 }
                 self.evidence.expect(carrier, id, segment);
+                self.note_awaited(segment.message);
             }
             Effect::Forget {
                 carrier,
@@ -341,7 +352,11 @@ impl Shard {
                         session: session.0,
                     };
                     let at = usize::from(segment.message.partition());
-                    self.decide(at, Event::Outcome(report), now)?;
+                    if self.partitions[at].awaits_cold(segment.message) {
+                        self.await_message(report);
+                    } else {
+                        self.decide(at, Event::Outcome(report), now)?;
+                    }
                 }
                 ConnectorEvent::Receipt { handle, receipt } => {
                     self.take_receipt(carrier, handle, receipt, now)?;
@@ -392,7 +407,9 @@ impl Shard {
                 let show = Deferred::Inbound(record, Box::new(view.clone()));
                 self.deferred.push(position, show);
             }
-            self.deferred.acknowledge(position, carrier, handle, now);
+            let position = (position, LookUp::ToBeDone);
+            self.deferred
+                .acknowledge(position, (carrier, handle), now.mono_ns);
         } else {
             self.cell
                 .acknowledge(carrier, handle, Verdict::TemporaryError, now);

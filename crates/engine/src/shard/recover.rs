@@ -11,11 +11,12 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use journal::{Appender, Clock, Position, Recovery, Wake};
-use key_table::KeyDirectory;
+use key_table::{KeyDirectory, KeyTables};
 use message::{CarrierId, IdBuildHasher, LANES, MessageId, Now};
 use partition::{Boot, Derived, Partition, Place, Recovered};
 use queue::Amount;
 
+use super::awaited::{Awaited, Rows, open_directory};
 use super::backlog::Backlog;
 use super::housekeeping::Housekeeping;
 use super::keys::Keys;
@@ -89,13 +90,9 @@ impl Shard {
     ) -> Result<(Self, J), OpenError> {
         let now = (shared.config.clock)();
         let config = &shared.config;
-        let key_directory = match helpers.key_files {
-            KeyFiles::OnDisk => Some(open_keys(config, now)?),
-            KeyFiles::None => None,
-        };
-        let known = key_directory.as_ref().map(KeyDirectory::tables);
+        let (key_directory, known) = open_files(config, helpers.key_files, now)?;
         let mut cell = cell(config, connectors, now)?;
-        let mut replay = Replay::new(config, known.unwrap_or_default(), &mut cell, now)?;
+        let mut replay = Replay::new(config, known, &mut cell, now)?;
         let (recovery, span) = replay_journal(&shared, &mut replay)?;
         let flag = Arc::clone(&shared.flag);
         let (appender, journal) = start(
@@ -110,9 +107,11 @@ impl Shard {
             claimed_before_boot,
             events,
             inbound_expired_at,
+            mut rows,
             ..
         } = replay.finish();
         shared.inbound.note_expired(inbound_expired_at);
+        rows.start(now).map_err(OpenError::Thread)?;
         let event_driver = start_events(&shared, events, span, helpers.events)?;
         let written_readable =
             shared
@@ -128,6 +127,7 @@ impl Shard {
             written,
             written_readable,
             evidence: Evidence::default(),
+            awaited: Awaited::new(rows),
             deferred: DeferredQueue::default(),
             housekeeping: Housekeeping::default(),
             retention: Retention::new(&shared.config.limits.partition),
@@ -169,6 +169,7 @@ impl Shard {
     ) -> Result<(), ShardFailure> {
         let mut facts = Vec::new();
         let mut live = Vec::new();
+        let mut settled = Vec::new();
         for partition in &self.partitions {
             let ids = partition.live_ids();
             for id in ids
@@ -179,9 +180,11 @@ impl Shard {
                 partition.derived(id, &mut facts);
             }
             live.extend(ids.into_iter().map(|id| (partition.admitted_at(id), id)));
-            for (carrier, id) in partition.settled_ids() {
-                self.evidence.note_settled(carrier, id);
-            }
+            let ids = partition.settled_ids();
+            settled.extend(ids.map(|(carrier, id)| (carrier, id.clone())));
+        }
+        for (carrier, id) in settled {
+            self.note_settled_before(carrier, &id);
         }
         self.restore_inbound();
         for fact in facts {
@@ -233,6 +236,7 @@ impl Shard {
                 segment,
             } => {
                 self.evidence.expect(carrier, id, segment);
+                self.note_awaited(segment.message);
             }
             Derived::Uncertain {
                 carrier,
@@ -284,6 +288,25 @@ fn cell(
         cell.set_weight(tenant.id(), tenant.weight);
     }
     Ok(cell)
+}
+
+/// The directory of idempotency keys, what it knows, and where rows of awaited receipts go.
+fn open_files(
+    config: &EngineConfig,
+    files: KeyFiles,
+    now: Now,
+) -> Result<(Option<KeyDirectory>, (KeyTables, Rows)), OpenError> {
+    match files {
+        KeyFiles::OnDisk => {
+            let keys = open_keys(config, now)?;
+            let known = keys.tables();
+            Ok((
+                Some(keys),
+                (known, Rows::new(Some(open_directory(config)?))),
+            ))
+        }
+        KeyFiles::None => Ok((None, (KeyTables::default(), Rows::new(None)))),
+    }
 }
 
 fn open_keys(config: &EngineConfig, now: Now) -> Result<KeyDirectory, OpenError> {
@@ -350,7 +373,7 @@ fn start_keys(
     };
     let limits = &shared.config.limits;
     let keeper = Keeper::new(directory, limits.idempotency_keys, limits.keys_when_full);
-    let desk = KeyDesk::start(keeper, now).map_err(OpenError::Thread)?;
+    let desk = KeyDesk::start("keys", keeper, now).map_err(OpenError::Thread)?;
     Ok(Keys::new(desk, shared.keys.publish(tables), sealed_to, now))
 }
 

@@ -11,11 +11,12 @@ use journal::{
 };
 use key_table::KeyTables;
 use message::{IdBuildHasher, LANES, Lane, MessageId, MessageState, Msisdn, Now, RouteGroupId};
-use partition::record::{Carried, RECORD_VERSION, joined};
-use partition::{Glance, KeptCold, Partition, Record, Whole};
+use partition::record::{RECORD_VERSION, joined};
+use partition::{Glance, Partition, Record};
 use prost::Message as _;
 use routing::RouteQuery;
 
+use super::awaited::Rows;
 use super::recover::OpenError;
 use crate::cell::{Cell, Whereabouts, name_of};
 use crate::config::EngineConfig;
@@ -23,6 +24,10 @@ use crate::events::{Event, EventKey, EventRecovery, JournalSpan};
 use crate::opened::{OPENED_KIND, Opened};
 use crate::reader::WholeSource;
 use crate::shared::Shared;
+
+mod carried;
+
+use carried::CarriedName;
 
 const NO_SUCH_PARTITION: &str = "it belongs to a partition that is not configured";
 const NO_SUCH_LANE: &str = "it names a lane that there is none of";
@@ -44,6 +49,9 @@ pub(super) struct Replay<'a> {
     pub(super) events: EventRecovery,
     /// Cold messages of which only a Carried record is left, by the sub-queue that they wait in.
     carried: HashMap<Whereabouts, Vec<CarriedName>>,
+    /// Of cold messages that await a receipt.
+    pub(super) rows: Rows,
+    now: Now,
     data_id: Option<u64>,
     /// By the last Opened record.
     pub(super) inbound_expired_at: u64,
@@ -54,7 +62,7 @@ pub(super) struct Replay<'a> {
 impl<'a> Replay<'a> {
     pub(super) fn new(
         config: &'a EngineConfig,
-        key_files: KeyTables,
+        (key_files, rows): (KeyTables, Rows),
         cell: &'a mut Cell,
         now: Now,
     ) -> Result<Self, OpenError> {
@@ -75,6 +83,8 @@ impl<'a> Replay<'a> {
                 now.wall_ms,
             ),
             carried: HashMap::new(),
+            rows,
+            now,
             data_id: None,
             inbound_expired_at: 0,
             newest: WrittenIn::ThisBoot,
@@ -176,69 +186,6 @@ impl<'a> Replay<'a> {
             .map_err(|error| error.to_string())?;
         self.cell.spill(at, name_of(number, ordinal));
         Ok(true)
-    }
-
-    /// Takes a message that was carried and is quiet: it stays cold. `false` when it is to be made.
-    fn keep_carried(&mut self, carried: &Carried, begins: u64) -> Result<bool, String> {
-        if carried.state != u32::from(MessageState::Queued.number()) {
-            // Its expectations and its time are in memory, whether it is or not.
-            return Ok(false);
-        }
-        let number = joined(carried.message.id_high, carried.message.id_low);
-        let number = number.map_or(u16::MAX, MessageId::partition);
-        let partition = self
-            .partitions
-            .get_mut(usize::from(number))
-            .ok_or(NO_SUCH_PARTITION)?;
-        let kept = partition.apply_carried_cold(carried, begins);
-        let Some(kept) = kept.map_err(|error| error.to_string())? else {
-            return Ok(false);
-        };
-        if let KeptCold::New {
-            ordinal,
-            admitted_at,
-        } = kept
-        {
-            let message = &carried.message;
-            let lane = lane_of(message.lane)?;
-            let destination = || Ok(message.recipient);
-            let Some(group) = self.group_of(message.group, destination)? else {
-                // Nobody may pull it: made now, it ends for that reason.
-                return self.warm_carried(carried, begins).map(|()| true);
-            };
-            let at = Whereabouts {
-                group,
-                lane,
-                tenant: message.tenant,
-                sender_hash: message::stable_hash(&[message.sender.as_bytes()]),
-            };
-            self.carried.entry(at).or_default().push(CarriedName {
-                admitted_at,
-                ordinal,
-                number,
-            });
-        }
-        Ok(true)
-    }
-
-    fn warm_carried(&mut self, carried: &Carried, begins: u64) -> Result<(), String> {
-        let whole = Whole::Carried(Box::new(carried.clone()));
-        let Some(id) = whole.id() else { return Ok(()) };
-        let partition = &mut self.partitions[usize::from(id.partition())];
-        let warmed = partition.warm(whole, begins);
-        warmed.map(drop).map_err(|error| error.to_string())
-    }
-
-    /// What came in with its Carried record was there before everything whose admission is still in the journal, in the order of its own.
-    pub(super) fn finish(mut self) -> Self {
-        for (at, mut names) in self.carried.drain() {
-            names.sort_unstable_by_key(|name| name.admitted_at);
-            for name in names {
-                self.cell
-                    .spill_first(at, name_of(name.number, name.ordinal));
-            }
-        }
-        self
     }
 
     /// Makes the event of a message that was kept cold, if the event log lacks it.
@@ -377,14 +324,6 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// The name of a cold message, and its place among others.
-#[derive(Debug)]
-struct CarriedName {
-    admitted_at: u64,
-    ordinal: u64,
-    number: u16,
-}
-
 fn lane_of(number: u32) -> Result<Lane, String> {
     let lane = usize::try_from(number).ok();
     let lane = lane.and_then(|index| LANES.get(index));
@@ -454,7 +393,14 @@ pub(super) fn open_written(
                 .map_err(|error| unreadable(error.to_string()))?;
             let at = usize::from(decoded.partition());
             // A claim that was not synced may be gone while the record of its write is there.
-            replay.warm_for(&decoded).map_err(unreadable)?;
+            // One that awaits a receipt was written long ago, and stays where it is.
+            let awaits = |id: MessageId| {
+                let partition = replay.partitions.get(usize::from(id.partition()));
+                partition.is_some_and(|partition| partition.awaits_cold(id))
+            };
+            if !decoded.moves().is_some_and(awaits) {
+                replay.warm_for(&decoded).map_err(unreadable)?;
+            }
             if let (Record::Written(written), Some(partition)) =
                 (decoded, replay.partitions.get_mut(at))
             {

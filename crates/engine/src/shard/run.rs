@@ -160,6 +160,7 @@ impl Shard {
             && self.shared.intake.is_empty()
             && self.shared.control.is_empty()
             && self.backlog.is_idle()
+            && self.awaited.looking.is_empty()
     }
 
     /// What it holds on to, but for the credits.
@@ -169,7 +170,7 @@ impl Shard {
             live: self.partitions.iter().map(|it| it.counts().live).sum(),
             in_lanes: lanes.flat_map(|(_, depths)| depths).sum(),
             deferred: self.deferred.len(),
-            inbox: self.inbox.len(),
+            inbox: self.inbox.len() + self.awaited.looking.len(),
             withdrawn: self.cell.withdrawn(),
             uncertain: self.evidence.uncertain(),
             ..Held::default()

@@ -176,6 +176,7 @@ fn limits(config: &Config) -> Result<Limits, PlanError> {
         head_messages: as_count(given.head_messages),
         backlog_messages: given.backlog_messages,
         receipts_awaited: given.receipts_awaited,
+        receipts_in_memory: given.receipts_in_memory,
         intake_slots: INTAKE_SLOTS,
         events: as_count(given.events_kept),
         partitions,

@@ -65,6 +65,29 @@ impl Partition {
         Some(ordinal)
     }
 
+    /// Whether a live message that is not cold awaits a receipt and nothing else, so that it can be cold once one record says everything about it.
+    #[must_use]
+    pub fn awaits_receipt(&self, id: MessageId) -> bool {
+        let entry = self.live.get(&id);
+        entry.is_some_and(|entry| entry.shelf() == Some(Shelf::Awaited))
+    }
+
+    /// Where the record begins that says everything about a live message that is not cold; `None` when there is none.
+    #[must_use]
+    pub fn whole_at(&self, id: MessageId) -> Option<u64> {
+        let entry = self.live.get(&id).filter(|entry| entry.whole)?;
+        Some(entry.record_at)
+    }
+
+    /// Whether a message awaits a receipt and is cold.
+    #[must_use]
+    pub fn awaits_cold(&self, id: MessageId) -> bool {
+        self.awaited.len() > 0
+            && id
+                .ordinal()
+                .is_some_and(|ordinal| self.awaited.find(ordinal).is_some())
+    }
+
     pub(crate) fn shelve(&mut self, shelf: Shelf, (ordinal, position, due_ms): (u64, u64, u64)) {
         let table = match shelf {
             Shelf::Unsent => &mut self.cold,

@@ -125,6 +125,8 @@ pub(crate) struct Limits {
     pub(crate) backlog_messages: u64,
     /// Messages whose receipt is awaited, 1 to 134,217,727.
     pub(crate) receipts_awaited: u64,
+    /// Those of them in memory, 1 to 134,217,727; beyond, the oldest lie on the disk.
+    pub(crate) receipts_in_memory: u64,
     /// Receipts that came before their message's answer, 1 to 134,217,727.
     pub(crate) early_receipts: u64,
     /// The furthest `send_at` from admission, 1 min to 30 days.

@@ -239,6 +239,11 @@ fn check_limits(checker: &mut Checker<'_>, table: &LimitsTable) -> Limits {
             0..=COUNT_MAX,
         ),
         receipts_awaited: number(&table.receipts_awaited, default.receipts_awaited, COUNTS),
+        receipts_in_memory: number(
+            &table.receipts_in_memory,
+            default.receipts_in_memory,
+            COUNTS,
+        ),
         early_receipts: number(&table.early_receipts, 262_144, COUNTS),
         send_at_horizon_ms,
         idempotency_keys: number(&table.idempotency_keys, engine::IDEMPOTENCY_KEYS, COUNTS),

@@ -85,6 +85,7 @@ pub(super) struct LimitsTable {
     pub(super) head_messages: Option<Spanned<u64>>,
     pub(super) backlog_messages: Option<Spanned<u64>>,
     pub(super) receipts_awaited: Option<Spanned<u64>>,
+    pub(super) receipts_in_memory: Option<Spanned<u64>>,
     pub(super) early_receipts: Option<Spanned<u64>>,
     pub(super) send_at_horizon_s: Option<Spanned<u64>>,
     pub(super) idempotency_keys: Option<Spanned<u64>>,

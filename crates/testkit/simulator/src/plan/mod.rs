@@ -69,6 +69,8 @@ pub(crate) struct Plan {
     head_messages: usize,
     credits: u64,
     receipts_awaited: u64,
+    /// So few that most awaited receipts lie on the disk, or so many that none does.
+    receipts_in_memory: u64,
     early_receipts: usize,
 }
 
@@ -108,6 +110,7 @@ impl Plan {
             credits: limit(profile, 8, dice),
             receipts_awaited: limit(profile, 10, dice),
             early_receipts: usize::try_from(limit(profile, 2, dice)).unwrap_or(usize::MAX),
+            receipts_in_memory: dice.pick(&[0, 1, 10, 500_000]),
         }
     }
 
@@ -121,6 +124,7 @@ impl Plan {
                 backlog_messages: 100_000,
                 head_messages: self.head_messages,
                 receipts_awaited: self.receipts_awaited,
+                receipts_in_memory: self.receipts_in_memory,
                 intake_slots: 1_024,
                 events: 100_000,
                 partitions: self.partitions,
