@@ -7,6 +7,9 @@
 //! A thread of its own, because a page that is not in the cache takes milliseconds and an otp must not wait for it; it decodes too, so that
 //! the shard only puts the message where it belongs. It also looks into the files of awaited receipts. Answers to questions of one kind come in the order of the questions.
 //!
+//! A question about a record that is not durable yet, since its message was carried just now, is kept back until it is: before, the record may not
+//! be in its file.
+//!
 //! Limits: [`ANSWERS_MAX`] questions that are not answered and taken, kept by whoever asks ([`Reader::room`]).
 
 use std::collections::VecDeque;
@@ -104,6 +107,10 @@ pub(crate) struct Reader<P> {
     /// Questions asked whose answers were not taken: the number of each, and the oldest position it asks for.
     under_way: Vec<(u64, u64)>,
     asked: u64,
+    /// How far records can be read.
+    durable: u64,
+    /// Questions about records that are not durable, and how far the journal must be for each.
+    kept_back: Vec<(u64, Urgency, Question<P>)>,
     thread: Option<JoinHandle<()>>,
     /// What it reads from itself, without a thread.
     own: Option<WholeSource>,
@@ -172,6 +179,8 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
             desk,
             under_way: Vec::new(),
             asked: 0,
+            durable: 0,
+            kept_back: Vec::new(),
             thread,
             own,
         })
@@ -207,9 +216,12 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
         debug_assert!(self.room() > 0, "whoever asks looks for room first");
         self.asked += 1;
         let number = self.asked;
-        let oldest = match &sought {
-            Sought::Records(positions) => positions.iter().copied().min(),
-            Sought::Row { .. } => None,
+        let (oldest, youngest) = match &sought {
+            Sought::Records(positions) => {
+                let positions = || positions.iter().copied();
+                (positions().min(), positions().max())
+            }
+            Sought::Row { .. } => (None, None),
         };
         self.under_way.push((number, oldest.unwrap_or(u64::MAX)));
         let question = Question {
@@ -217,6 +229,25 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
             purpose,
             sought,
         };
+        match youngest {
+            Some(begins) if begins >= self.durable => {
+                self.kept_back.push((begins, urgency, question));
+            }
+            Some(_) | None => self.hand_over(urgency, question),
+        }
+    }
+
+    /// Records that begin before this position can be read.
+    pub(crate) fn note_durable(&mut self, durable: u64) {
+        self.durable = durable;
+        let ready = |(begins, _, _): &mut (u64, Urgency, Question<P>)| *begins < durable;
+        let ready: Vec<_> = self.kept_back.extract_if(.., ready).collect();
+        for (_, urgency, question) in ready {
+            self.hand_over(urgency, question);
+        }
+    }
+
+    fn hand_over(&mut self, urgency: Urgency, question: Question<P>) {
         if let Some(source) = &mut self.own {
             self.desk.answer(question, source);
             return;
@@ -320,5 +351,67 @@ impl<P> Desk<P> {
         });
         debug_assert!(kept.is_ok(), "there is a place for each question");
         self.flag.notify();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use journal::{Append as _, FileJournal, JournalConfig};
+    use message::Now;
+    use partition::record::{Admitted, RECORD_VERSION};
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_when_it_is_durable_and_not_before() {
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("hikyaku-reader-{}-{run}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let config = EngineConfig::new(dir.clone(), Now::default);
+        let mut recovery = FileJournal::open(JournalConfig::new(dir.join("journal"))).unwrap();
+        let nothing = |_: journal::Record<'_>| Ok::<_, std::convert::Infallible>(());
+        recovery.replay(nothing).unwrap();
+        let journal = recovery
+            .start(Arc::new(|| {}), Arc::new(Now::default))
+            .unwrap();
+        let mut appender = journal.appender();
+        let record = Record::Admitted(Box::default());
+        let append = |appender: &mut journal::Appender| {
+            let kind = record.kind();
+            let placed = appender.append(kind, RECORD_VERSION, &mut |out| record.encode(out));
+            placed.unwrap()
+        };
+        let first = append(&mut appender);
+        appender.commit();
+        while appender.durable() < first.end {
+            std::thread::yield_now();
+        }
+        let source = WholeSource::open(&config).unwrap();
+        let flag = Arc::new(WakeFlag::new(|| {}));
+        let mut reader = Reader::start(source, ReadBy::Asker, flag).unwrap();
+        reader.note_durable(appender.durable().0);
+        let second = append(&mut appender);
+        reader.ask(Urgency::Urgent, 'b', vec![first.start.0, second.start.0]);
+        reader.ask(Urgency::Urgent, 'a', vec![first.start.0]);
+        let taken = reader.take_answer().map(|answer| answer.purpose);
+        assert_eq!((taken, reader.has_answer()), (Some('a'), false));
+        appender.commit();
+        while appender.durable() < second.end {
+            std::thread::yield_now();
+        }
+        reader.note_durable(appender.durable().0);
+        let answer = reader.take_answer().unwrap();
+        let Found::Records(Ok(records)) = answer.found else {
+            panic!("not read: {answer:?}");
+        };
+        assert_eq!((answer.purpose, records.len()), ('b', 2));
+        assert_eq!(records[1].1, Whole::Admitted(Box::<Admitted>::default()));
+        assert!(reader.is_idle());
+        drop((reader, appender));
+        journal.close().unwrap();
+        let _ = std::fs::remove_dir_all(dir);
     }
 }

@@ -166,6 +166,7 @@ impl Shard {
         let durable = self.journal.durable();
         if durable > self.durable {
             self.durable = durable;
+            self.backlog.reader.note_durable(durable.0);
             for carrier in &mut self.cell.carriers {
                 carrier.note_commit();
             }
