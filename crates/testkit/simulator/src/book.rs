@@ -35,6 +35,12 @@ pub(crate) struct Tally {
     admitted: Option<u64>,
 }
 
+impl Tally {
+    pub(crate) const fn is_admitted(&self) -> bool {
+        self.admitted.is_some()
+    }
+}
+
 /// The journal, folded as far as it was read.
 pub(crate) struct Book {
     limits: PartitionLimits,
@@ -46,6 +52,8 @@ pub(crate) struct Book {
     opened_at: u64,
     /// Where a process that opened the journal when it was last read would have begun to read.
     mark: u64,
+    /// Carried records read so far, those read again after a power cut included.
+    pub(crate) carried: u64,
     /// Records that must not be where they are.
     pub(crate) wrong: Vec<(MessageId, String)>,
 }
@@ -60,6 +68,7 @@ impl Book {
             read_to: Position(0),
             opened_at: 0,
             mark: 0,
+            carried: 0,
             wrong: Vec::new(),
         };
         book.close(partitions);
@@ -95,11 +104,16 @@ impl Book {
         let Some(tally) = self.tallies.get(&id) else {
             return said_over && !self.is_whole();
         };
-        let before_mark = match tally.admitted {
-            Some(begins) => begins < self.mark,
-            None => !self.is_whole(),
-        };
-        !tally.finals.is_empty() && before_mark
+        let is_over = !tally.finals.is_empty();
+        match tally.admitted {
+            Some(begins) => is_over && begins < self.mark,
+            None => (is_over || said_over) && !self.is_whole(),
+        }
+    }
+
+    /// Where a restart would begin to read.
+    pub(crate) const fn mark(&self) -> u64 {
+        self.mark
     }
 
     /// What the fold holds of a message.
@@ -116,7 +130,8 @@ impl Book {
             return Ok(());
         };
         if self.read_to < first.start {
-            // History that nobody has read here was given up: what it said of messages is not known.
+            // History that nobody has read here was given up. What was read before it is of no use without it.
+            self.reopen();
             (self.begin, self.read_to) = (first.start.0, first.start);
         }
         match reader.mark().map_err(|error| error.to_string())? {
@@ -172,8 +187,8 @@ impl Book {
             | Record::Inbound(_)
             | Record::InboundDone(_)
             | Record::KeyKept(_)
-            | Record::Carried(_)
             | Record::Replaced(_) => {}
+            Record::Carried(_) => self.carried += 1,
         }
     }
 

@@ -46,6 +46,10 @@ pub struct Report {
     pub delivered: u64,
     /// Processes that were started.
     pub starts: u32,
+    /// Records of live messages that were written again to shorten the replay set.
+    pub carried: u64,
+    /// Where a restart would begin to read the journal, in the end.
+    pub replayed_from: u64,
     /// A digest of everything that was seen: equal for equal seeds.
     pub digest: u64,
 }

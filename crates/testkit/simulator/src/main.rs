@@ -113,7 +113,7 @@ fn run_all(args: &Args) -> ExitCode {
     let broken = broken.lock().expect("all threads have ended");
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "{runs} runs kept every promise, {} broke one; {:.0} seeds/s; {} messages, {} requests, {} delivered, {} flagged copies, {} process starts",
+        "{runs} runs kept every promise, {} broke one; {:.0} seeds/s; {} messages, {} requests, {} delivered, {} flagged copies, {} process starts, {} records carried",
         broken.len(),
         (runs + broken.len() as u64) as f64 / seconds,
         sum.messages,
@@ -121,6 +121,7 @@ fn run_all(args: &Args) -> ExitCode {
         sum.delivered,
         sum.copies,
         sum.starts,
+        sum.carried,
     );
     if broken.is_empty() {
         ExitCode::SUCCESS
@@ -138,6 +139,7 @@ fn note(sums: &Mutex<(Report, u64)>, report: &Report, (began, all): (Instant, u6
     sum.messages += report.messages;
     sum.received += report.received;
     sum.copies += report.copies;
+    sum.carried += report.carried;
     sum.delivered += report.delivered;
     sum.starts += report.starts;
     *runs += 1;

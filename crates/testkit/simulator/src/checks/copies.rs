@@ -47,7 +47,11 @@ pub(super) fn copies_are_flagged(world: &World, findings: &mut Vec<String>) {
                 &format!("was taken {times} times and never called uncertain"),
             ));
         }
-        if log.is_none_or(|log| log.view.is_none() && !log.forgotten) {
+        let may_be_unknown = log.is_some_and(|log| {
+            let said_over = log.last_said.is_some_and(|(_, state)| state.is_final());
+            log.forgotten || world.book.may_be_forgotten(id, said_over)
+        });
+        if log.is_none_or(|log| log.view.is_none()) && !may_be_unknown {
             findings.push(told(
                 world,
                 id,

@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     tiers: Vec<Vec<usize>>,
     policy: Policy,
     journal_file_max_bytes: u64,
+    /// What is kept of what a restart does not need, in bytes: mostly everything, so that the whole journal can be judged.
+    history_max_bytes: u64,
     /// So few that ordinary loads go on in the journal, or so many that none does.
     head_messages: usize,
     credits: u64,
@@ -106,6 +108,7 @@ impl Plan {
             tiers,
             policy: policy(dice),
             journal_file_max_bytes: dice.pick(&[4 << 10, 16 << 10, 256 << 10]),
+            history_max_bytes: dice.pick(&[10 << 30, 10 << 30, 10 << 30, 20 << 10, 0]),
             head_messages: dice.pick(&[16, 16, 64, 32_768]),
             credits: limit(profile, 8, dice),
             receipts_awaited: limit(profile, 10, dice),
@@ -139,6 +142,10 @@ impl Plan {
             journal_buffer_max_bytes: (2 << 20) + 2,
             journal_sync: self.sync,
             journal_reserve_bytes: 64 << 10,
+            journal_history: engine::HistoryRetention {
+                max_bytes: self.history_max_bytes,
+                ..engine::HistoryRetention::default()
+            },
             ..EngineConfig::new("/data".into(), clock::now)
         }
     }

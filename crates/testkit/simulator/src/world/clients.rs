@@ -300,7 +300,8 @@ impl World {
             // Another tenant's.
             return;
         }
-        let said_over = log.last_said.is_some_and(|(_, state)| state.is_final());
+        let found_over = log.view.as_ref().is_some_and(|view| view.state.is_final());
+        let said_over = found_over || log.last_said.is_some_and(|(_, state)| state.is_final());
         if view.is_none() && self.book.may_be_forgotten(id, said_over) {
             log.forgotten = true;
             return;

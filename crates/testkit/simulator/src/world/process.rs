@@ -280,7 +280,12 @@ impl World {
             Step::Wrote | Step::Synced | Step::Retained | Step::Looked => {
                 self.disk_steps_after(self.plan.disk.write_ns)
             }
-            Step::Idle | Step::Stopped => process.disk_busy = false,
+            Step::Idle => process.disk_busy = false,
+            Step::Stopped => {
+                // It has failed, and the engine may not have looked yet.
+                process.disk_busy = false;
+                self.hampered(self.clocks.true_ns());
+            }
         }
         self.note_durable();
         self.arm_disk_timer();

@@ -39,6 +39,8 @@ impl World {
                 .filter(|view| view.state == MessageState::Delivered)
                 .count() as u64,
             starts: self.generation,
+            carried: self.book.carried,
+            replayed_from: self.book.mark(),
             digest,
         }
     }
