@@ -248,6 +248,46 @@ async fn damage_is_told_with_file_and_offset_and_has_an_exit_code_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mark_that_names_no_file_is_told() {
+    let (_carrier, setting) = setting();
+    let (engine, _caller, _ids) = busy_engine(&setting).await;
+    engine.kill();
+    let data = setting.data();
+    // A mark as the page of the format has it, at a position where no file begins.
+    let mut slot = b"HKYKMARK\x01\0\0\0\0\0\0\0".to_vec();
+    for word in [1_u64, 1 << 40, 1_790_000_000_000] {
+        slot.extend(word.to_le_bytes());
+    }
+    slot.resize(60, 0);
+    slot.extend(crc32fast::hash(&slot).to_le_bytes());
+    let mut file = vec![0; 8192];
+    file[4096..4160].copy_from_slice(&slot);
+    fs::write(data.join("journal/mark"), &file).unwrap();
+    let found = verified(1, &data);
+    let journal = &found["logs"][0];
+    assert_eq!(journal["mark"], 1_u64 << 40, "{journal}");
+    let advice = journal["mark_advice"].as_str().unwrap();
+    assert!(advice.contains("reads every file"), "{advice}");
+    // At a file that is there, what lies before it is history, and damage there keeps no engine from starting.
+    let files = files(&found, "journal");
+    let second = files[1]["start"].as_u64().unwrap();
+    slot[24..32].copy_from_slice(&second.to_le_bytes());
+    let crc = crc32fast::hash(&slot[..60]);
+    slot[60..].copy_from_slice(&crc.to_le_bytes());
+    file[4096..4160].copy_from_slice(&slot);
+    fs::write(data.join("journal/mark"), &file).unwrap();
+    let found = verified(0, &data);
+    assert_eq!(found["logs"][0]["mark"], second);
+    let history: Vec<_> = found["logs"][0]["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["history"] == true)
+        .collect();
+    assert!(history[0] && !history[1..].contains(&true), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_cannot_be_read_is_told_from_damage_and_a_reader_may_leave() {
     let (_carrier, setting) = setting();
     let nowhere = hikyaku(&["verify", "--dir", setting.data().to_str().unwrap()]);

@@ -261,15 +261,7 @@ impl Shared {
         if self.failure.get().is_some() {
             return Task::Stop;
         }
-        let mut waiting = self.lock();
-        if let Some(oldest_needed) = waiting.take_retention() {
-            return Task::Retain(self.keep(oldest_needed));
-        }
-        if waiting.closing {
-            Task::Stop
-        } else {
-            Task::None
-        }
+        self.task_beside_writing(&mut self.lock())
     }
 
     /// What is to be done now; the frames to be written are put into `batch`. Records first: they have somebody waiting for
@@ -286,6 +278,10 @@ impl Shared {
                 .store(waiting.frames.room_bytes(), Ordering::Relaxed);
             return Task::Write(taken);
         }
+        self.task_beside_writing(&mut waiting)
+    }
+
+    fn task_beside_writing(&self, waiting: &mut Waiting) -> Task {
         if let Some(oldest_needed) = waiting.take_retention() {
             return Task::Retain(self.keep(oldest_needed));
         }

@@ -3,7 +3,7 @@
 use journal::{FileFinding, OpenError};
 
 use super::place::Log;
-use super::report::FileReport;
+use super::report::{FileReport, Instead, Mark};
 
 /// What to do about a file; nothing where nothing is to be done or said.
 pub(super) fn of_file(log: Log, file: &FileReport) -> Option<&'static str> {
@@ -14,6 +14,9 @@ pub(super) fn of_file(log: Log, file: &FileReport) -> Option<&'static str> {
         FileFinding::Unread(_) => Some(
             "the operating system refuses: look at its log (dmesg) for a failing disk, and at owner and mode of the file; read it as the engine's user.",
         ),
+        FileFinding::Damaged { .. } if file.is_history => Some(
+            "it is history, which recovery does not read: the engine starts all the same, and cannot explain what was in this stretch. Put the file back from a copy while the engine is stopped, or leave it.",
+        ),
         FileFinding::Damaged { error, .. } => Some(of_damage(log, error)),
         FileFinding::Whole | FileFinding::Growing | FileFinding::Stopped if file.unreadable > 0 => {
             Some(
@@ -21,6 +24,23 @@ pub(super) fn of_file(log: Log, file: &FileReport) -> Option<&'static str> {
             )
         }
         FileFinding::Whole | FileFinding::Growing | FileFinding::Stopped => None,
+    }
+}
+
+/// What is wrong with the mark and what to do; nothing where nothing is.
+pub(super) fn of_mark(mark: &Mark) -> Option<String> {
+    match mark {
+        Mark::None | Mark::At(_) => None,
+        Mark::Damaged => Some(
+            "the replay mark cannot be read: the engine starts all the same and reads every file, which takes longer. Nothing to do.".to_owned(),
+        ),
+        Mark::Missing { wanted, instead: Instead::ReadsAll } => Some(format!(
+            "the replay mark names position {wanted}, where no file begins: the engine starts all the same and reads every file. If a file was lost, put it back first from a copy."
+        )),
+        Mark::Missing { wanted, instead: Instead::Refuses } => Some(format!(
+            "recovery has to begin at position {wanted} and no file begins there: no engine starts on this. Put the missing files back from a copy of this directory."
+        )),
+        Mark::Unread(error) => Some(format!("the replay mark: {error}")),
     }
 }
 

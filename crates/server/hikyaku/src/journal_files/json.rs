@@ -5,7 +5,7 @@ use key_table::KeyFileAudit;
 use serde_json::{Value, json};
 
 use super::advice;
-use super::report::{Absent, FileReport, KeysReport, LogReport, Report};
+use super::report::{Absent, FileReport, KeysReport, LogReport, Mark, Report};
 
 /// The whole report.
 pub(super) fn report(report: &Report) -> Value {
@@ -30,8 +30,21 @@ fn log(log: &LogReport) -> Value {
         "records": log.records(),
         "bytes": log.bytes(),
         "error": error,
+        "mark": mark_of(log),
+        "mark_advice": advice::of_mark(&log.mark),
         "files": log.files.iter().map(|found| file(log, found)).collect::<Vec<_>>(),
     })
+}
+
+/// Where recovery begins, if that is said.
+fn mark_of(log: &LogReport) -> Option<u64> {
+    match log.mark {
+        Mark::At(position)
+        | Mark::Missing {
+            wanted: position, ..
+        } => Some(position.0),
+        Mark::None | Mark::Damaged | Mark::Unread(_) => None,
+    }
 }
 
 fn file(log: &LogReport, file: &FileReport) -> Value {
@@ -69,6 +82,7 @@ fn file(log: &LogReport, file: &FileReport) -> Value {
         "resumes": resumes,
         "unreadable_records": file.unreadable,
         "first_unreadable": file.first_unreadable.as_ref().map(|(position, what)| json!({ "position": position.0, "what": what })),
+        "history": file.is_history,
         "advice": advice::of_file(log.log, file),
     })
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use engine::FileStorage;
 use journal::keyed::Key;
-use journal::{FileAudit, FileFinding, LogAudit, OpenError, Position, Record};
+use journal::{
+    FileAudit, FileFinding, LogAudit, LogContents, LogReader, MarkFound, OpenError, OtherSlot,
+    Position, Record,
+};
 use key_table::{KeyFileAudit, KeyTableError};
 
 use super::place::{LOGS, Log, holder};
@@ -29,6 +32,36 @@ pub(super) struct LogReport {
     pub(super) files: Vec<FileReport>,
     /// Why there are no files.
     pub(super) absent: Option<Absent>,
+    /// Where recovery begins; what lies before is history.
+    pub(super) mark: Mark,
+}
+
+/// What is known of the replay mark.
+pub(super) enum Mark {
+    /// The log has none: recovery reads it from its first file on.
+    None,
+    /// Recovery begins at a file that is there.
+    At(Position),
+    /// Recovery cannot begin where it should.
+    Missing {
+        /// Where that is.
+        wanted: Position,
+        /// What it does instead.
+        instead: Instead,
+    },
+    /// It says nothing; recovery reads all there is.
+    Damaged,
+    /// The operating system refused to read it.
+    Unread(OpenError),
+}
+
+/// What recovery does where the file that the mark names is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Instead {
+    /// It reads all there is.
+    ReadsAll,
+    /// It refuses.
+    Refuses,
 }
 
 /// Why a log has no files to look at.
@@ -46,6 +79,8 @@ pub(super) struct FileReport {
     pub(super) unreadable: u64,
     /// The first of them: where, and why.
     pub(super) first_unreadable: Option<(Position, String)>,
+    /// Whether it lies before the mark: recovery does not read it.
+    pub(super) is_history: bool,
 }
 
 /// The files of idempotency keys.
@@ -92,8 +127,11 @@ fn look_at_log(dir: &Path, log: Log) -> LogReport {
         log,
         files: Vec::new(),
         absent: None,
+        mark: Mark::None,
     };
     let folder = dir.join(log.name());
+    // Read first: while an engine runs, files go only before it.
+    let found = read_mark(&folder, log);
     let mut audit = match LogAudit::open(FileStorage::shared(), folder, log.contents()) {
         Ok(audit) => audit,
         Err(error) => {
@@ -117,12 +155,62 @@ fn look_at_log(dir: &Path, log: Log) -> LogReport {
             ControlFlow::Continue(())
         });
         match found {
-            None => return report,
+            None => break,
             Some(audit) => report.files.push(FileReport {
                 audit,
                 unreadable,
                 first_unreadable,
+                is_history: false,
             }),
+        }
+    }
+    judge_mark(&mut report, found);
+    report
+}
+
+fn read_mark(folder: &Path, log: Log) -> Result<MarkFound, OpenError> {
+    match log.contents() {
+        LogContents::Journal => LogReader::open(
+            FileStorage::shared(),
+            folder.to_owned(),
+            LogContents::Journal,
+        )?
+        .mark(),
+        LogContents::Written | LogContents::Keyed => Ok(MarkFound::Missing),
+    }
+}
+
+/// What opening makes of the mark.
+fn judge_mark(report: &mut LogReport, found: Result<MarkFound, OpenError>) {
+    report.mark = match found {
+        Err(error) => Mark::Unread(error),
+        Ok(MarkFound::Missing) => Mark::None,
+        Ok(MarkFound::Damaged) => Mark::Damaged,
+        Ok(MarkFound::At {
+            position, other, ..
+        }) => {
+            let mut files = report.files.iter();
+            let oldest = report.files.first().map(|file| file.audit.start);
+            if files.any(|file| file.audit.start == position) {
+                Mark::At(position)
+            } else {
+                let reads_all = oldest.is_some_and(|oldest| oldest < position)
+                    || (oldest.is_some() && other == OtherSlot::Damaged);
+                let instead = if reads_all {
+                    Instead::ReadsAll
+                } else {
+                    Instead::Refuses
+                };
+                Mark::Missing {
+                    wanted: position,
+                    instead,
+                }
+            }
+        }
+    };
+    if let Mark::At(position) = report.mark {
+        for file in &mut report.files {
+            file.is_history = file.audit.start < position;
         }
     }
 }
@@ -187,8 +275,13 @@ impl LogReport {
             Some(Absent::Unlisted(OpenError::Io { .. })) => Verdict::Unread,
             Some(Absent::Unlisted(_)) => Verdict::Damaged,
         };
+        let mark = match self.mark {
+            Mark::None | Mark::At(_) => Verdict::Whole,
+            Mark::Missing { .. } | Mark::Damaged => Verdict::Damaged,
+            Mark::Unread(_) => Verdict::Unread,
+        };
         let files = self.files.iter().map(FileReport::verdict);
-        files.max().unwrap_or(Verdict::Whole).max(absent)
+        files.max().unwrap_or(Verdict::Whole).max(absent).max(mark)
     }
 
     pub(super) fn records(&self) -> u64 {

@@ -4,7 +4,7 @@ use journal::{FileAudit, FileFinding, WrittenIn};
 use key_table::KeyFileAudit;
 
 use super::advice;
-use super::report::{Absent, FileReport, KeysReport, LogReport, Report, Verdict};
+use super::report::{Absent, FileReport, KeysReport, LogReport, Mark, Report, Verdict};
 use crate::when;
 
 /// The whole page.
@@ -45,7 +45,13 @@ fn of_log(log: &LogReport) -> String {
     if let (Some(first), Some(last)) = (log.files.first(), log.files.last()) {
         page += &format!(", positions {} to {}", first.audit.start, last.audit.end);
     }
+    if let Mark::At(position) = log.mark {
+        page += &format!("; recovery begins at {position}");
+    }
     page.push('\n');
+    if let Some(wrong) = advice::of_mark(&log.mark) {
+        page += &format!("  MARK: {wrong}\n");
+    }
     for file in &log.files {
         page += &of_file(log, file);
     }
@@ -117,6 +123,7 @@ fn state(file: &FileReport) -> String {
             "UNREADABLE RECORDS".to_owned()
         }
         FileFinding::Growing => "whole, growing".to_owned(),
+        FileFinding::Whole if file.is_history => "whole, history".to_owned(),
         FileFinding::Whole | FileFinding::Stopped => "whole".to_owned(),
     }
 }
