@@ -108,6 +108,11 @@ impl FakeDisk {
         self.world().kill_in_write = Some(bytes);
     }
 
+    /// Takes a kill in the next write back, if it has not come to one yet.
+    pub fn spare_next_write(&self) -> bool {
+        self.world().kill_in_write.take().is_some()
+    }
+
     /// Bytes that files may take in all; `None` for no limit. What they take already stays.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.world().capacity = bytes;

@@ -56,6 +56,11 @@ impl Disk {
         self.disk.kill_in_next_write(bytes);
     }
 
+    /// Takes that back, if there was no write since.
+    pub(crate) fn spare_next_write(&self) -> bool {
+        self.disk.spare_next_write()
+    }
+
     pub(crate) fn cut_power(&self) {
         self.disk.cut_power();
     }

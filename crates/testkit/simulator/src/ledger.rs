@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use engine::{Event, Refusal};
+use bytes::Bytes;
+use engine::{Event, Refusal, ReplaceVerdict};
 use message::{AttemptNo, Lane, MessageId, MessageState, Reason};
 use partition::MessageView;
 
@@ -13,7 +14,7 @@ use crate::clock::{self, SECOND};
 use crate::note::Note;
 
 /// A segment handed to a session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dispatched {
     /// True time.
     pub(crate) at_ns: u64,
@@ -23,8 +24,31 @@ pub(crate) struct Dispatched {
     pub(crate) carrier: usize,
     pub(crate) message: MessageId,
     pub(crate) attempt: AttemptNo,
+    pub(crate) text: Bytes,
     pub(crate) lane: Lane,
     pub(crate) expires_ms: u64,
+}
+
+/// New content that a client asked for.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    pub(crate) text: Bytes,
+    pub(crate) send_at_ms: Option<u64>,
+    pub(crate) asked_ns: u64,
+    /// What was answered, and when.
+    pub(crate) verdict: Option<(u64, ReplaceVerdict)>,
+}
+
+/// A message from a handset, as a client saw it.
+#[derive(Debug)]
+pub(crate) struct HandedOut {
+    pub(crate) text: Box<str>,
+    /// The process that handed it out last.
+    pub(crate) generation: u32,
+    /// Whether a client has asked to take it over.
+    pub(crate) asked: bool,
+    /// When that was confirmed.
+    pub(crate) taken_over_ns: Option<u64>,
 }
 
 /// One message, as seen from outside.
@@ -34,6 +58,8 @@ pub(crate) struct MessageLog {
     pub(crate) wish: Option<usize>,
     /// When its id was given out first, in true time.
     pub(crate) answered_ns: Option<u64>,
+    /// The contents that clients asked for after the first.
+    pub(crate) replacements: Vec<Replaced>,
     /// When a client was told that it is cancelled.
     pub(crate) cancelled_ns: Option<u64>,
     /// Whether any event called it uncertain.
@@ -80,6 +106,10 @@ pub(crate) struct WishLog {
 pub(crate) struct Ledger {
     pub(crate) messages: BTreeMap<MessageId, MessageLog>,
     pub(crate) wishes: Vec<WishLog>,
+    /// Messages from handsets that clients were handed.
+    pub(crate) handed_out: BTreeMap<MessageId, HandedOut>,
+    /// What a power cut may have taken of them: those that came or were taken over in these spans of true time.
+    pub(crate) inbound_loose_ns: Vec<(u64, u64)>,
     /// The process that runs, counted from 1.
     pub(crate) generation: u32,
     pub(crate) dispatched: Vec<Dispatched>,
@@ -140,6 +170,14 @@ impl Ledger {
 
     /// A power cut may have taken what was heard of messages since then: nothing is held against them that was seen before.
     pub(crate) fn set_back(&mut self, since_ns: u64) {
+        // What was on its way when the power went arrives.
+        let until_ns = clock::true_ns() + SECOND;
+        self.inbound_loose_ns.push((since_ns, until_ns));
+        for handed in self.handed_out.values_mut() {
+            if handed.taken_over_ns.is_some_and(|at_ns| at_ns >= since_ns) {
+                handed.taken_over_ns = None;
+            }
+        }
         for log in self.messages.values_mut() {
             if log
                 .trace
@@ -151,6 +189,9 @@ impl Ledger {
                 log.ends = 0;
                 log.cancelled_ns = None;
                 log.taken.clear();
+                for replaced in &mut log.replacements {
+                    replaced.verdict = None;
+                }
                 log.unwritten.clear();
             }
         }

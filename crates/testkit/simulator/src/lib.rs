@@ -77,6 +77,8 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<Report, Broken> {
         world.audit(At::Running);
         checks::all(&world, &mut findings);
         checks::after_rest(&world, held, &mut findings);
+        let waiting = world.inbound_waiting();
+        checks::handsets::are_kept(&world, &waiting, &mut findings);
         findings.append(&mut world.broken);
         if findings.is_empty() {
             let before = checks::states(&world);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use engine::CancelVerdict;
+use engine::{CancelVerdict, ReplaceVerdict};
 use message::{AttemptNo, MessageState, Outcome, Reason};
 
 /// Something that was seen of a message.
@@ -32,6 +32,10 @@ pub(crate) enum Note {
         late: bool,
     },
     Cancelled(CancelVerdict),
+    AskedToReplace {
+        version: usize,
+    },
+    Replaced(usize, ReplaceVerdict),
     Found {
         state: MessageState,
         reason: Reason,
@@ -72,6 +76,10 @@ impl fmt::Display for Note {
                 )?;
                 f.write_str(if *uncertain { ", uncertain" } else { "" })?;
                 f.write_str(if *late { ", late" } else { "" })
+            }
+            Self::AskedToReplace { version } => write!(f, "asked for replacement {version}"),
+            Self::Replaced(version, verdict) => {
+                write!(f, "replacement {version} answered: {verdict:?}")
             }
             Self::Cancelled(verdict) => write!(f, "cancel answered: {verdict:?}"),
             Self::Found {

@@ -91,6 +91,7 @@ impl<C: Connector> Connector for Spy<C> {
                     carrier: self.carrier,
                     message: segment.message,
                     attempt: segment.attempt,
+                    text: dispatch.payload.text.clone(),
                     lane: dispatch.payload.lane,
                     expires_ms: dispatch.payload.expires_ms,
                 });

@@ -17,6 +17,7 @@ pub(super) struct Submit {
     pub(super) message: MessageId,
     pub(super) attempt: u16,
     pub(super) validity_s: Option<u64>,
+    pub(super) text: Box<[u8]>,
     pub(super) wanted: ReceiptRequest,
     pub(super) source: Box<[u8]>,
     pub(super) destination: Box<[u8]>,
@@ -77,6 +78,7 @@ fn read_submit(sequence: u32, submit: &ShortMessage<'_>) -> Option<Submit> {
         sequence,
         message: MessageId::from_bytes(&stamp[..16]).ok()?,
         attempt: u16::from_be_bytes([stamp[16], stamp[17]]),
+        text: submit.short_message.into(),
         validity_s: validity_s(submit.validity_period.as_bytes()),
         wanted: submit.registered_delivery.receipt(),
         source: octets(&submit.source),
@@ -112,6 +114,7 @@ impl Carrier {
             message: submit.message,
             attempt: submit.attempt,
             validity_s: submit.validity_s,
+            text: submit.text.clone(),
             verdict,
         });
         let answer = |status, id| Due::Answer {

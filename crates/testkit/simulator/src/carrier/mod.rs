@@ -6,6 +6,7 @@
 //! Limits: connections and messages of one run; receipts are sent again until acknowledged, [`RECEIPT_TRIES_MAX`] times.
 
 mod desk;
+mod handset;
 mod receipt;
 pub(crate) mod script;
 
@@ -21,6 +22,7 @@ use crate::dice::Dice;
 use crate::mutant::Mutant;
 use crate::net::{End, Link};
 use desk::{Desk, Heard};
+pub(crate) use handset::FromHandset;
 pub(crate) use receipt::Receipt;
 use script::CarrierScript;
 
@@ -28,7 +30,7 @@ use script::CarrierScript;
 const RECEIPT_TRIES_MAX: u32 = 40;
 
 /// A submit_sm that reached the carrier whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Received {
     /// True time.
     pub(crate) at_ns: u64,
@@ -36,6 +38,7 @@ pub(crate) struct Received {
     pub(crate) attempt: u16,
     /// Seconds it may live, as the request said; `None` when it did not.
     pub(crate) validity_s: Option<u64>,
+    pub(crate) text: Box<[u8]>,
     pub(crate) verdict: Verdict,
 }
 
@@ -60,6 +63,7 @@ enum Due {
         id: Option<u64>,
     },
     Receipt(usize),
+    Handset(usize),
 }
 
 struct Connection {
@@ -75,11 +79,13 @@ pub(crate) struct Carrier {
     pub(crate) script: CarrierScript,
     pub(crate) received: Vec<Received>,
     pub(crate) receipts: Vec<Receipt>,
+    pub(crate) handsets: Vec<FromHandset>,
     connections: BTreeMap<u32, Connection>,
     due: BinaryHeap<Reverse<(u64, u64, Due)>>,
     dues: u64,
-    /// Receipts that wait for a session.
+    /// Receipts, and messages from handsets, that wait for a session.
     pending: VecDeque<usize>,
+    handsets_pending: VecDeque<usize>,
     dice: Dice,
     next_id: u64,
     mutant: Option<Mutant>,
@@ -100,6 +106,8 @@ impl Carrier {
             due: BinaryHeap::new(),
             dues: 0,
             pending: VecDeque::new(),
+            handsets: Vec::new(),
+            handsets_pending: VecDeque::new(),
             dice,
             next_id,
             mutant,
@@ -167,7 +175,12 @@ impl Carrier {
         let told = |receipt: &Receipt| {
             receipt.acknowledged_ns.is_some() || receipt.tries >= RECEIPT_TRIES_MAX
         };
-        self.due.is_empty() && self.pending.is_empty() && self.receipts.iter().all(told)
+        let from_handset = |it: &FromHandset| it.is_settled();
+        self.due.is_empty()
+            && self.pending.is_empty()
+            && self.handsets_pending.is_empty()
+            && self.receipts.iter().all(told)
+            && self.handsets.iter().all(from_handset)
     }
 
     /// Something arrived at, or can be written to, one of its connections.
@@ -193,6 +206,7 @@ impl Carrier {
             self.time_out(*number, now_ns);
         }
         self.send_receipts(now_ns);
+        self.send_from_handsets(now_ns);
         for number in numbers {
             self.write(number, now_ns);
         }
@@ -234,6 +248,7 @@ impl Carrier {
                 };
             }
             Due::Receipt(at) => self.pending.push_back(at),
+            Due::Handset(at) => self.handsets_pending.push_back(at),
         }
     }
 
@@ -350,7 +365,7 @@ impl Carrier {
         self.due = owed
             .filter(|Reverse((_, _, due))| match due {
                 Due::Answer { connection, .. } => *connection != number,
-                Due::Receipt(_) => true,
+                Due::Receipt(_) | Due::Handset(_) => true,
             })
             .collect();
     }

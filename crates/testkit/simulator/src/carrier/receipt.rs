@@ -7,6 +7,7 @@ use smpp_codec::{
     Ton,
 };
 
+use super::handset::handset_of;
 use super::script::ReceiptForm;
 use super::{Carrier, Due, RECEIPT_TRIES_MAX};
 
@@ -65,6 +66,9 @@ impl Carrier {
     }
 
     pub(super) fn receipt_answered(&mut self, key: u64, status: u32, now_ns: u64) {
+        if let Some(at) = handset_of(key) {
+            return self.handset_answered(at, status, now_ns);
+        }
         let Some(receipt) = usize::try_from(key)
             .ok()
             .and_then(|at| self.receipts.get_mut(at))
@@ -79,6 +83,9 @@ impl Carrier {
     }
 
     pub(super) fn receipt_unanswered(&mut self, key: u64, now_ns: u64) {
+        if let Some(at) = handset_of(key) {
+            return self.handset_unanswered(at, now_ns);
+        }
         let Ok(at) = usize::try_from(key) else {
             return;
         };

@@ -179,7 +179,10 @@ pub(super) fn cancelled_is_not_sent(world: &World, findings: &mut Vec<String>) {
 pub(super) fn expired_is_not_sent(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();
     for sent in &ledger.dispatched {
-        let wish = ledger.messages.get(&sent.message).and_then(|log| log.wish);
+        let log = ledger.messages.get(&sent.message);
+        // New content may have another validity: then what the engine was told last is all there is.
+        let log = log.filter(|log| log.replacements.is_empty());
+        let wish = log.and_then(|log| log.wish);
         let expires_ms = wish.and_then(|wish| {
             let plan = &world.plan.wishes[wish];
             let valid_ms = plan.submission.valid_for_ms?;
@@ -234,7 +237,9 @@ pub(super) fn not_before_its_time(world: &World, findings: &mut Vec<String>) {
     }
     let ledger = world.ledger.borrow();
     for sent in &ledger.dispatched {
-        let Some(wish) = ledger.messages.get(&sent.message).and_then(|log| log.wish) else {
+        let log = ledger.messages.get(&sent.message);
+        let log = log.filter(|log| log.replacements.is_empty());
+        let Some(wish) = log.and_then(|log| log.wish) else {
             continue;
         };
         let send_at_ms = ledger.wishes[wish].send_at_ms;

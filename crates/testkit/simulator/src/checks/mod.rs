@@ -1,8 +1,10 @@
 //! The promises, checked against what was seen from outside: by clients, on the wire, at the carriers.
 
+mod contents;
 mod copies;
 pub(crate) use copies::taken;
 mod ends;
+pub(crate) mod handsets;
 pub(crate) mod journal;
 mod pace;
 mod waits;
@@ -23,6 +25,8 @@ pub(crate) fn all(world: &World, findings: &mut Vec<String>) {
     ends::repeats_and_conflicts(world, findings);
     ends::cancelled_is_not_sent(world, findings);
     ends::expired_is_not_sent(world, findings);
+    contents::are_as_answered(world, findings);
+    contents::arrive_as_sent(world, findings);
     ends::not_before_its_time(world, findings);
     waits::are_not_cut_short(world, findings);
     copies::received_once_an_attempt(world, findings);

@@ -66,7 +66,8 @@ pub(super) fn otp_goes_first(world: &World, findings: &mut Vec<String>) {
         };
         let scheduled = log
             .wish
-            .is_some_and(|wish| world.plan.wishes[wish].send_after_ms.is_some());
+            .is_some_and(|wish| world.plan.wishes[wish].send_after_ms.is_some())
+            || !log.replacements.is_empty();
         let Some(answered_ns) = log.answered_ns.filter(|_| !scheduled) else {
             continue;
         };
@@ -115,7 +116,8 @@ pub(super) fn contract_is_used(world: &World, findings: &mut Vec<String>) {
         log.is_some_and(|log| {
             let scheduled = log
                 .wish
-                .is_some_and(|wish| world.plan.wishes[wish].send_after_ms.is_some());
+                .is_some_and(|wish| world.plan.wishes[wish].send_after_ms.is_some())
+                || !log.replacements.is_empty();
             log.answered_ns.is_some_and(|at_ns| at_ns <= from_ns) && !scheduled
         })
     };

@@ -43,6 +43,8 @@ pub(crate) struct CarrierPlan {
     pub(crate) contract: Option<Contract>,
     pub(crate) client: smpp_client::CarrierConfig,
     pub(crate) script: CarrierScript,
+    /// When handsets write.
+    pub(crate) handsets_ns: Vec<u64>,
 }
 
 /// How fast the disk is, in nanoseconds.
@@ -74,6 +76,7 @@ pub(crate) struct Plan {
     /// So few that most awaited receipts lie on the disk, or so many that none does.
     receipts_in_memory: u64,
     early_receipts: usize,
+    inbound: usize,
 }
 
 impl Plan {
@@ -114,6 +117,7 @@ impl Plan {
             receipts_awaited: limit(profile, 10, dice),
             early_receipts: usize::try_from(limit(profile, 2, dice)).unwrap_or(usize::MAX),
             receipts_in_memory: dice.pick(&[0, 1, 10, 500_000]),
+            inbound: usize::try_from(limit(profile, 1, dice)).unwrap_or(usize::MAX),
         }
     }
 
@@ -169,6 +173,7 @@ impl Plan {
         PartitionLimits {
             early_receipt_ms: 10_000,
             early_receipts: self.early_receipts,
+            inbound: self.inbound,
             // Files are small, too.
             pinned_by_bytes: 1 << 10,
             policy: self.policy,
@@ -263,6 +268,7 @@ fn carrier(name: &'static str, profile: Profile, dice: &mut Dice) -> CarrierPlan
         contract,
         client,
         script,
+        handsets_ns: workload::handsets(dice),
     }
 }
 

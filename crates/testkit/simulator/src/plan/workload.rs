@@ -21,7 +21,7 @@ pub(crate) struct Wish {
     /// `send_at`, in milliseconds from the hand-in.
     pub(crate) send_after_ms: Option<u64>,
     /// What the client does later, in nanoseconds from [`Self::at_ns`].
-    pub(crate) follow: Option<(u64, Follow)>,
+    pub(crate) follow: Vec<(u64, Follow)>,
 }
 
 /// What a client does after its submission.
@@ -33,6 +33,11 @@ pub(crate) enum Follow {
     OtherAgain,
     /// Cancels.
     Cancel,
+    /// Replaces the text, and may be the validity and the time, in milliseconds.
+    Replace {
+        valid_for_ms: Option<u64>,
+        send_after_ms: Option<u64>,
+    },
 }
 
 pub(super) fn wishes(profile: Profile, dice: &mut Dice) -> Vec<Wish> {
@@ -63,6 +68,32 @@ pub(super) fn wishes(profile: Profile, dice: &mut Dice) -> Vec<Wish> {
     wishes
 }
 
+/// When handsets write to a carrier.
+pub(super) fn handsets(dice: &mut Dice) -> Vec<u64> {
+    let count = dice.pick(&[0, 0, 0, 2, 8]);
+    (0..count).map(|_| dice.below(10 * SECOND)).collect()
+}
+
+fn follow(keyed: bool, dice: &mut Dice) -> Vec<(u64, Follow)> {
+    let count = dice.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 1, 2]);
+    (0..count)
+        .map(|_| {
+            let kind = match dice.below(5) {
+                0 if keyed => Follow::SameAgain,
+                1 if keyed => Follow::OtherAgain,
+                2 | 3 => Follow::Replace {
+                    valid_for_ms: dice.chance(200).then(|| dice.between(2_000, 20_000)),
+                    send_after_ms: dice.chance(200).then(|| dice.between(100, 4_000)),
+                },
+                _ => Follow::Cancel,
+            };
+            // Some at once, while the message waits in its lane.
+            let longest_ns = dice.pick(&[20 * MS, 300 * MS, 6 * SECOND]);
+            (dice.below(longest_ns), kind)
+        })
+        .collect()
+}
+
 /// How many of a run's submissions, in thousandths.
 #[derive(Clone, Copy, Debug)]
 struct Shares {
@@ -88,14 +119,7 @@ fn wish(
     };
     let recipient = 819_012_345_000 + dice.below(recipients);
     let keyed = dice.chance(shares.keyed_per_mille);
-    let follow = dice.chance(250).then(|| {
-        let kind = match dice.below(3) {
-            0 if keyed => Follow::SameAgain,
-            1 if keyed => Follow::OtherAgain,
-            _ => Follow::Cancel,
-        };
-        (dice.below(6 * SECOND), kind)
-    });
+    let follow = follow(keyed, dice);
     let valid_for_ms = match profile {
         Profile::Calm | Profile::Frozen => None,
         Profile::Rough => dice.chance(200).then(|| dice.between(1_000, 8_000)),

@@ -33,8 +33,10 @@ pub(super) enum What {
     Carrier(usize),
     /// A client hands in a wish.
     Ask(usize),
-    /// A client does what follows its wish.
-    Follow(usize),
+    /// A client does what follows its wish, the so-manieth thing.
+    Follow(usize, usize),
+    /// A client takes a message from a handset over.
+    TakeOver(message::MessageId),
     /// Something goes wrong.
     Fault(usize),
     /// A process that was asked to end should have by now.

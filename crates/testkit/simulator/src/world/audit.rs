@@ -38,6 +38,12 @@ impl World {
             At::Opened | At::Running | At::Ended => {}
         }
         let engine = &process.engine;
+        if self.book.read_to() < engine.durable() {
+            let (told, read) = (engine.durable(), self.book.read_to());
+            self.broken.push(format!(
+                "the engine relies on records up to {told}, readers find them up to {read}"
+            ));
+        }
         let extent = match at {
             At::Running if engine.durable() == engine.appended() => Extent::All,
             At::Opened | At::Running | At::Ended => Extent::Part,

@@ -7,7 +7,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use engine::{Admission, AdmitReply, Caller, CancelVerdict, Refusal, ReplyTo};
+use engine::{
+    Admission, AdmitReply, Caller, CancelVerdict, Life, Refusal, ReplaceVerdict, Replacement,
+    ReplyTo,
+};
 use message::{CallerId, MessageId, Reason, Submission, TenantId};
 use partition::MessageView;
 
@@ -15,6 +18,7 @@ use super::World;
 use super::agenda::What;
 use crate::clock::{self, MS};
 use crate::dice::Dice;
+use crate::ledger::Replaced;
 use crate::note::Note;
 use crate::plan::{Follow, TENANTS, slug};
 
@@ -24,8 +28,14 @@ const TRIES_MAX: usize = 60;
 const OTHER: u64 = 1 << 32;
 
 /// A question under way, and what it is about.
-enum Question {
+pub(super) enum Question {
     Cancel(MessageId, Pin<Box<dyn Future<Output = CancelVerdict>>>),
+    Replace(
+        MessageId,
+        usize,
+        Pin<Box<dyn Future<Output = Result<ReplaceVerdict, Refusal>>>>,
+    ),
+    TakeOver(MessageId, Pin<Box<dyn Future<Output = bool>>>),
     Find(
         MessageId,
         Pin<Box<dyn Future<Output = Option<MessageView>>>>,
@@ -76,18 +86,17 @@ impl World {
     /// A client hands in a wish, for the first time or again.
     pub(super) fn ask(&mut self, wish: usize) {
         let admitted = self.ledger.borrow().wishes[wish].admitted.is_some();
-        let repeats = self.plan.wishes[wish].follow.map(|(_, follow)| follow);
-        if admitted && repeats != Some(Follow::SameAgain) {
+        let mut follow = self.plan.wishes[wish].follow.iter();
+        let repeats = follow.any(|(_, follow)| *follow == Follow::SameAgain);
+        if admitted && !repeats {
             return;
         }
         self.hand_in(wish as u64);
     }
 
     /// What a client does after its wish.
-    pub(super) fn follow(&mut self, wish: usize) {
-        let Some((_, follow)) = self.plan.wishes[wish].follow else {
-            return;
-        };
+    pub(super) fn follow(&mut self, wish: usize, nth: usize) {
+        let (_, follow) = self.plan.wishes[wish].follow[nth];
         let admitted = self.ledger.borrow().wishes[wish].admitted;
         match (follow, admitted) {
             // Without an id there is nothing to be repeated or cancelled.
@@ -102,7 +111,44 @@ impl World {
                     self.clients.questions.push(Question::Cancel(id, asked));
                 }
             }
+            (Follow::Replace { .. }, Some(id)) => self.replace(wish, follow, id),
         }
+    }
+
+    fn replace(&mut self, wish: usize, follow: Follow, id: MessageId) {
+        let Follow::Replace {
+            valid_for_ms,
+            send_after_ms,
+        } = follow
+        else {
+            return;
+        };
+        let Some(process) = &self.process else { return };
+        let submission = &self.plan.wishes[wish].submission;
+        let mut ledger = self.ledger.borrow_mut();
+        let log = ledger.of(id);
+        let version = log.replacements.len();
+        let text: bytes::Bytes = format!("message of wish {wish}, made anew {version}").into();
+        let send_at_ms = send_after_ms.map(|after_ms| clock::now().wall_ms + after_ms);
+        log.replacements.push(Replaced {
+            text: text.clone(),
+            send_at_ms,
+            asked_ns: clock::true_ns(),
+            verdict: None,
+        });
+        ledger.note(id, Note::AskedToReplace { version });
+        let replacement = Replacement {
+            text,
+            sender: submission.sender.clone(),
+            segments: 1,
+            valid_for_ms,
+            send_at_ms,
+        };
+        let handle = process.engine.handle();
+        let tenant = tenant_id(self.plan.wishes[wish].tenant);
+        let asked = Box::pin(async move { handle.replace((tenant, id), replacement).await });
+        let question = Question::Replace(id, version, asked);
+        self.clients.questions.push(question);
     }
 
     fn submission(&mut self, tag: u64) -> (usize, Submission) {
@@ -164,9 +210,15 @@ impl World {
         let what = if tag & OTHER == 0 {
             What::Ask(wish_of(tag))
         } else {
-            What::Follow(wish_of(tag))
+            self.other_again(wish_of(tag))
         };
         self.agenda.push(at_ns, what);
+    }
+
+    fn other_again(&self, wish: usize) -> What {
+        let mut follow = self.plan.wishes[wish].follow.iter();
+        let nth = follow.position(|(_, follow)| *follow == Follow::OtherAgain);
+        What::Follow(wish, nth.unwrap_or(0))
     }
 
     fn refused(&mut self, tag: u64, refusal: Refusal) {
@@ -241,7 +293,52 @@ impl World {
                 Err(refusal) => self.refused(tag, refusal),
             }
         }
+        self.poll_inbound(&mut cx);
         self.poll_questions(&mut cx);
+    }
+
+    fn replaced(
+        &mut self,
+        (id, version): (MessageId, usize),
+        answer: Result<ReplaceVerdict, Refusal>,
+    ) {
+        let over = self.is_over();
+        let mut ledger = self.ledger.borrow_mut();
+        let Ok(verdict) = answer else {
+            // Asked while the engine was ending, or on a full disk.
+            return;
+        };
+        if verdict == ReplaceVerdict::Unknown && over {
+            return;
+        }
+        ledger.note(id, Note::Replaced(version, verdict));
+        let replaced = &mut ledger.of(id).replacements[version];
+        replaced.verdict = Some((clock::true_ns(), verdict));
+        drop(ledger);
+        if verdict == ReplaceVerdict::Unknown {
+            self.unknown_although_answered(id);
+        }
+    }
+
+    /// Whether the engine answers nothing any more: its front door says so instead of passing such an answer on.
+    pub(super) fn is_over(&self) -> bool {
+        let life = self
+            .process
+            .as_ref()
+            .map(|process| process.engine.handle().life());
+        !matches!(life, Some(Life::Starting | Life::Open | Life::Draining))
+    }
+
+    /// `Unknown` is a definite answer: no such message.
+    fn unknown_although_answered(&mut self, id: MessageId) {
+        let over = self.is_over();
+        let ledger = self.ledger.borrow();
+        let log = ledger.messages.get(&id);
+        if !over && log.is_some_and(|log| log.answered_ns.is_some() && !log.loose) {
+            let text = format!("{id} was called unknown\n{}", ledger.trace(id));
+            drop(ledger);
+            self.broken.push(text);
+        }
     }
 
     fn poll_questions(&mut self, cx: &mut Context<'_>) {
@@ -250,11 +347,29 @@ impl World {
             Question::Cancel(id, asked) => match asked.as_mut().poll(cx) {
                 Poll::Pending => true,
                 Poll::Ready(verdict) => {
-                    let mut ledger = self.ledger.borrow_mut();
-                    ledger.note(*id, Note::Cancelled(verdict));
-                    if verdict == CancelVerdict::Cancelled {
-                        ledger.of(*id).cancelled_ns.get_or_insert(clock::true_ns());
+                    self.ledger.borrow_mut().note(*id, Note::Cancelled(verdict));
+                    match verdict {
+                        CancelVerdict::Cancelled => {
+                            let mut ledger = self.ledger.borrow_mut();
+                            ledger.of(*id).cancelled_ns.get_or_insert(clock::true_ns());
+                        }
+                        CancelVerdict::Unknown => self.unknown_although_answered(*id),
+                        CancelVerdict::TooLate { .. } => {}
                     }
+                    false
+                }
+            },
+            Question::Replace(id, version, asked) => match asked.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(verdict) => {
+                    self.replaced((*id, *version), verdict);
+                    false
+                }
+            },
+            Question::TakeOver(id, asked) => match asked.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(was_there) => {
+                    self.taken_over(*id, was_there);
                     false
                 }
             },
@@ -267,6 +382,10 @@ impl World {
             },
         });
         self.clients.questions.extend(questions);
+    }
+
+    pub(super) fn ask_question(&mut self, question: Question) {
+        self.clients.questions.push(question);
     }
 
     /// Asks what the engine knows of a message.

@@ -6,6 +6,7 @@
 mod agenda;
 mod audit;
 mod clients;
+mod handsets;
 mod process;
 mod setback;
 mod story;
@@ -29,6 +30,7 @@ use crate::plan::{Plan, Profile};
 use agenda::{Agenda, What};
 pub(crate) use audit::At;
 use clients::Clients;
+use handsets::InboundAfter;
 use process::Process;
 use setback::Setback;
 
@@ -62,6 +64,7 @@ pub(crate) struct World {
     /// How far the journal cannot be shorter than it is.
     was_durable: Position,
     setback: Setback,
+    inbound_after: InboundAfter,
     /// When the last process ended.
     ended_ns: u64,
     disk_is_full: bool,
@@ -91,14 +94,19 @@ impl World {
         let carriers: Vec<_> = plan
             .carriers
             .iter()
-            .map(|carrier| Carrier::new(carrier.script.clone(), dice.fork(), mutant))
+            .enumerate()
+            .map(|(at, plan)| {
+                let mut carrier = Carrier::new(plan.script.clone(), dice.fork(), mutant);
+                carrier.handsets_write(at, &plan.handsets_ns);
+                carrier
+            })
             .collect();
         let mut agenda = Agenda::default();
         agenda.push(0, What::Start);
         for (at, wish) in plan.wishes.iter().enumerate() {
             agenda.push(wish.at_ns, What::Ask(at));
-            if let Some((after_ns, _)) = wish.follow {
-                agenda.push(wish.at_ns + after_ns, What::Follow(at));
+            for (nth, (after_ns, _)) in wish.follow.iter().enumerate() {
+                agenda.push(wish.at_ns + after_ns, What::Follow(at, nth));
             }
         }
         for (at, fault) in plan.faults.iter().enumerate() {
@@ -122,6 +130,7 @@ impl World {
             killed_in_write: false,
             was_durable: Position(0),
             setback: Setback::default(),
+            inbound_after: None,
             ended_ns: 0,
             disk_is_full: false,
             broken: Vec::new(),
@@ -251,7 +260,8 @@ impl World {
                 self.carriers[at].turn(self.clocks.true_ns());
             }
             What::Ask(wish) => self.ask(wish),
-            What::Follow(wish) => self.follow(wish),
+            What::Follow(wish, nth) => self.follow(wish, nth),
+            What::TakeOver(id) => self.take_over(id),
             What::Fault(at) => self.strike(self.plan.faults[at].fault),
             What::StopOverdue { generation } => self.stop_overdue(generation),
             What::DiskHeals => self.disk_heals(),

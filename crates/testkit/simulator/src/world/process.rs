@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use engine::{Next, ReplySink, Stepped, SyncPolicy, Watcher};
+use engine::{InboundWatcher, Next, ReplySink, Stepped, SyncPolicy, Watcher};
 use journal::Step;
 use smpp_client::{Ambient, Cause, SessionStep, SteppedSessions};
 
@@ -32,6 +32,7 @@ pub(super) struct Process {
     pub(super) generation: u32,
     pub(super) sink: Arc<ReplySink>,
     pub(super) watcher: Watcher,
+    pub(super) inbound: InboundWatcher,
     sessions: Vec<SteppedSessions<SimWire>>,
     /// The link of each place of each carrier, while it is connected.
     links: Vec<Vec<Option<u32>>>,
@@ -101,6 +102,9 @@ impl World {
                 .push("a fresh engine has no position to watch from".into());
             return;
         };
+        let Some(inbound) = self.follow_inbound(&handle) else {
+            return;
+        };
         let places: Vec<_> = sessions.iter().map(SteppedSessions::places).collect();
         for (carrier, places) in places.iter().enumerate() {
             for place in 0..*places {
@@ -117,6 +121,7 @@ impl World {
             generation,
             sink: ReplySink::new(ANSWERS_MAX),
             watcher,
+            inbound,
             links: places.iter().map(|places| vec![None; *places]).collect(),
             armed_ns: places
                 .iter()
@@ -181,7 +186,8 @@ impl World {
             What::Start
             | What::Carrier(_)
             | What::Ask(_)
-            | What::Follow(_)
+            | What::Follow(..)
+            | What::TakeOver(_)
             | What::Fault(_)
             | What::StopOverdue { .. }
             | What::DiskHeals => false,

@@ -49,6 +49,7 @@ impl World {
 
     /// A process ends, its files stay as they are.
     pub(super) fn leave_unsynced(&mut self) {
+        self.leave_inbound();
         self.note_durable();
         let synced = self.setback.synced;
         let mut said = self.setback.said.iter();
@@ -71,7 +72,9 @@ impl World {
                 let disk = self.plan.disk;
                 let most_ns = u64::from(interval_ms) * MS + disk.sync_ns.1 + 2 * disk.write_ns.1;
                 let for_ns = ended_ns.saturating_sub(since_ns);
-                if since_ns > self.setback.hampered_until_ns && for_ns > most_ns {
+                // A failure that the engine has not come to know yet is one all the same.
+                let works = self.disk_faults == 0 && since_ns > self.setback.hampered_until_ns;
+                if works && for_ns > most_ns {
                     let seconds = for_ns as f64 / SECOND as f64;
                     self.broken.push(format!(
                         "for {seconds:.6} s nothing was synced; the interval is {interval_ms} ms"

@@ -47,7 +47,7 @@ impl World {
 
     /// Everything that was seen, message by message.
     pub(crate) fn story(&self) -> String {
-        let mut text = format!("{:#?}\n", self.plan.faults);
+        let mut text = format!("{:#?}\n{:?}\n", self.plan.faults, self.plan.sync);
         for (at, carrier) in self.plan.carriers.iter().enumerate() {
             text += &format!(
                 "carrier {at}: {:?} {:?}\n",

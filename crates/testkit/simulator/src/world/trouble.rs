@@ -141,6 +141,8 @@ impl World {
             self.leave_unsynced();
         }
         self.process = None;
+        // With the process goes what was to go wrong for it.
+        self.disk_faults = 0;
         self.clients_lose_process();
         self.agenda
             .push(self.clocks.true_ns() + down_ns, What::Start);
@@ -219,6 +221,9 @@ impl World {
     /// Nothing goes wrong any more: the world comes to rest.
     pub(super) fn calm_down(&mut self) {
         self.disk_heals();
+        if self.disk.spare_next_write() {
+            self.disk_faults = self.disk_faults.saturating_sub(1);
+        }
         for carrier in &mut self.carriers {
             carrier.calm_down();
         }
