@@ -45,8 +45,8 @@ pub(crate) struct HandedOut {
     pub(crate) text: Box<str>,
     /// The process that handed it out last.
     pub(crate) generation: u32,
-    /// Whether a client has asked to take it over.
-    pub(crate) asked: bool,
+    /// How often a client has asked to take it over.
+    pub(crate) asked: u32,
     /// When that was confirmed.
     pub(crate) taken_over_ns: Option<u64>,
 }

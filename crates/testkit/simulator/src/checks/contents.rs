@@ -62,6 +62,20 @@ fn judge(
     Ok(())
 }
 
+/// Each message goes over the carriers of its route group.
+pub(super) fn go_their_way(world: &World, findings: &mut Vec<String>) {
+    let ledger = world.ledger.borrow();
+    for sent in &ledger.dispatched {
+        let wish = ledger.messages.get(&sent.message).and_then(|log| log.wish);
+        let recipient = wish.map(|wish| world.plan.wishes[wish].submission.recipient);
+        let only = recipient.and_then(|recipient| world.plan.only_carrier(recipient));
+        if only.is_some_and(|only| only != sent.carrier) {
+            let text = format!("attempt {} went over another group's carrier", sent.attempt);
+            findings.push(told(world, sent.message, &text));
+        }
+    }
+}
+
 /// What arrives at a carrier is what was handed to its session.
 pub(super) fn arrive_as_sent(world: &World, findings: &mut Vec<String>) {
     let ledger = world.ledger.borrow();

@@ -27,7 +27,7 @@ pub(crate) fn are_kept(world: &World, waiting: &[MessageId], findings: &mut Vec<
             };
             let there = handed
                 .iter()
-                .any(|(id, it)| it.asked || waiting.contains(id));
+                .any(|(id, it)| it.asked > 0 || waiting.contains(id));
             if !there {
                 findings.push(format!(
                     "{written:?} was acknowledged at {acknowledged_ns} ns and is not there"

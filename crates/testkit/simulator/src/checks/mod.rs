@@ -27,6 +27,7 @@ pub(crate) fn all(world: &World, findings: &mut Vec<String>) {
     ends::expired_is_not_sent(world, findings);
     contents::are_as_answered(world, findings);
     contents::arrive_as_sent(world, findings);
+    contents::go_their_way(world, findings);
     ends::not_before_its_time(world, findings);
     waits::are_not_cut_short(world, findings);
     copies::received_once_an_attempt(world, findings);

@@ -8,7 +8,7 @@ use engine::{
     CarrierConfig, EngineConfig, Limits, PartitionLimits, Policy, RetryPolicy, SyncPolicy,
     TenantConfig,
 };
-use message::{CarrierId, Lane, Slug};
+use message::{CarrierId, Lane, Msisdn, Slug};
 pub(crate) use partition::OnUncertain;
 use routing::{Prefix, Route, RouteGroup, RouteTable};
 use smpp_client::{BindMode, Credentials, ReconnectConfig};
@@ -23,6 +23,8 @@ pub(crate) use workload::{Follow, Wish};
 
 /// The tenants of every run.
 pub(crate) const TENANTS: [&str; 2] = ["acme", "bolt"];
+/// Recipients of the second route group, where there is one.
+const SOME_PREFIX: &str = "81901234500";
 const CARRIERS: [&str; 3] = ["carrier-a", "carrier-b", "carrier-c"];
 
 /// What kind of run a seed is.
@@ -65,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<TimedFault>,
     partitions: u16,
     tiers: Vec<Vec<usize>>,
+    /// The carrier of a second route group, which shares it with the first.
+    some: Option<usize>,
     policy: Policy,
     journal_file_max_bytes: u64,
     /// What is kept of what a restart does not need, in bytes: mostly everything, so that the whole journal can be judged.
@@ -109,6 +113,7 @@ impl Plan {
             faults,
             partitions: dice.pick(&[1, 2, 4, 16]),
             tiers,
+            some: dice.chance(400).then(|| dice.pick(&[0, 1, 2]) % count),
             policy: policy(dice),
             journal_file_max_bytes: dice.pick(&[4 << 10, 16 << 10, 256 << 10]),
             history_max_bytes: dice.pick(&[10 << 30, 10 << 30, 10 << 30, 20 << 10, 0]),
@@ -183,20 +188,34 @@ impl Plan {
 
     fn routes(&self) -> RouteTable {
         let id = |at: &usize| CarrierId::of(&slug(self.carriers[*at].name));
-        let tiers = self.tiers.iter();
-        let tiers = tiers.map(|tier| tier.iter().map(id).collect()).collect();
-        let group = slug("all");
-        let known = RouteGroup::new(group.clone(), tiers).expect("each carrier is in one tier");
-        let route = Route {
-            prefix: Prefix::DEFAULT,
-            group,
+        let group = |name: &str, tiers: &[Vec<usize>]| {
+            let tiers = tiers.iter().map(|tier| tier.iter().map(id).collect());
+            RouteGroup::new(slug(name), tiers.collect()).expect("each carrier is in one tier")
         };
-        RouteTable::build([known], [route]).expect("the one route leads to the one group")
+        let route = |prefix, name| Route {
+            prefix,
+            group: slug(name),
+        };
+        let mut known = vec![group("all", &self.tiers)];
+        let mut routes = vec![route(Prefix::DEFAULT, "all")];
+        if let Some(some) = self.some {
+            let prefix = SOME_PREFIX.parse().expect("digits are a prefix");
+            known.push(group("some", &[vec![some]]));
+            routes.push(route(prefix, "some"));
+        }
+        RouteTable::build(known, routes).expect("each route leads to a group")
     }
 
-    /// Whether the head-of-line time can be told from outside: one carrier, so that nothing else decides who goes first.
+    /// The only carrier that messages to this recipient may take; `None` where all may.
+    pub(crate) fn only_carrier(&self, recipient: Msisdn) -> Option<usize> {
+        self.some
+            .filter(|_| recipient.digits().starts_with(SOME_PREFIX))
+    }
+
+    /// Whether the head-of-line time can be told from outside: one carrier, and one group,
+    /// so that nothing else decides who goes first.
     pub(crate) fn one_carrier(&self) -> bool {
-        self.carriers.len() == 1
+        self.carriers.len() == 1 && self.some.is_none()
     }
 }
 

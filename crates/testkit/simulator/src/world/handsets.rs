@@ -43,7 +43,7 @@ impl World {
             let handed = HandedOut {
                 text: view.message.text.clone(),
                 generation: self.generation,
-                asked: false,
+                asked: 0,
                 taken_over_ns: None,
             };
             let handed = ledger.handed_out.entry(view.id).or_insert(handed);
@@ -65,6 +65,9 @@ impl World {
     pub(super) fn take_over(&mut self, id: MessageId) {
         let Some(process) = &self.process else { return };
         let handle = process.engine.handle();
+        if let Some(handed) = self.ledger.borrow_mut().handed_out.get_mut(&id) {
+            handed.asked += 1;
+        }
         let asked = Box::pin(async move { handle.acknowledge_inbound(id).await });
         self.ask_question(Question::TakeOver(id, asked));
     }
@@ -75,10 +78,9 @@ impl World {
         let Some(handed) = ledger.handed_out.get_mut(&id) else {
             return;
         };
-        let first = !std::mem::replace(&mut handed.asked, true);
         if was_there {
             handed.taken_over_ns = Some(clock::true_ns());
-        } else if first && !over && handed.generation == self.generation {
+        } else if handed.asked == 1 && !over && handed.generation == self.generation {
             self.broken
                 .push(format!("{id} was handed out and could not be taken over"));
         }
