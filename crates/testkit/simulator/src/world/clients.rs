@@ -334,7 +334,11 @@ impl World {
         let over = self.is_over();
         let ledger = self.ledger.borrow();
         let log = ledger.messages.get(&id);
-        if !over && log.is_some_and(|log| log.answered_ns.is_some() && !log.loose) {
+        let said = log.and_then(|log| log.last_said);
+        let said_over = said.is_some_and(|(_, state)| state.is_final());
+        let forgotten = self.book.may_be_forgotten(id, said_over);
+        let must_be_known = log.is_some_and(|log| log.answered_ns.is_some() && !log.loose);
+        if must_be_known && !over && !forgotten {
             let text = format!("{id} was called unknown\n{}", ledger.trace(id));
             drop(ledger);
             self.broken.push(text);

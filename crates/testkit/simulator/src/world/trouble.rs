@@ -89,12 +89,13 @@ impl World {
         self.disk_is_full = false;
     }
 
-    /// An engine that fails without a fault of the disk broke a promise. On a full disk it goes on if it runs, but neither opens nor closes.
+    /// An engine that fails without a fault of the disk broke a promise. On a full disk it opens and goes on; that it
+    /// cannot write what waits when it ends is all that it may say.
     pub(super) fn judge_failure(&mut self, how: How, failure: &EngineFailure) {
         let now_ns = self.clocks.true_ns();
         if self.disk_faults > 0 {
             self.disk_faults -= 1;
-        } else if !self.disk_is_full || how == How::Failed {
+        } else if !self.disk_is_full || how != How::DidNotClose {
             let seconds = now_ns as f64 / SECOND as f64;
             self.broken.push(format!(
                 "at {seconds:.6} s the engine {}: {failure}",
