@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+mod engine_process;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use engine_process::{API_KEY, EngineProcess, Setting};
+use fakes::smsc::{FakeSmsc, SmscConfig};
 use serde_json::Value;
 
 /// A folder of its own, so that what is left behind is seen.
@@ -26,7 +30,7 @@ fn tiny(folder: &Path, repeats: &str, args: &[&str]) -> Value {
     let journals = folder.join("journals");
     let mut line = vec!["--quick", "--repeats", repeats, "--warm-up", "0.1"];
     line.extend(["--html", html.to_str().unwrap()]);
-    line.extend(["--measured", "0.4", "--in-flight", "200", "--tenants", "2"]);
+    line.extend(["--measured", "1", "--in-flight", "200", "--tenants", "2"]);
     line.extend(["--backlogs", "300", "--rates", "0.2"]);
     line.extend([
         "--dir",
@@ -182,6 +186,59 @@ fn batch_calls_carry_a_load_too() {
     );
     assert_eq!(report["settings"]["via"], "batch");
     assert!(median(case(&report, "saturation"), "ended") > 0.0);
+}
+
+#[test]
+fn an_engine_that_is_there_is_measured_from_outside() {
+    let carrier = FakeSmsc::start(SmscConfig::new(([127, 0, 0, 1], 0).into())).unwrap();
+    let lines = format!("hosts = [\"{}\"]\nstamp_tlv = true", carrier.local_addr());
+    let setting = Setting::new(&[("alpha", &lines)]);
+    let engine = EngineProcess::start(&setting);
+    let json = folder("bench-target").join("report.json");
+    let ended = Command::new(env!("CARGO_BIN_EXE_hikyaku"))
+        .args(["bench", "--target", &engine.url(), "--quick"])
+        .args(["--repeats", "1", "--warm-up", "0.1", "--measured", "3"])
+        .args(["--in-flight", "50", "--rates", "0.2", "--json"])
+        .arg(&json)
+        .env("HIKYAKU_API_KEY", API_KEY)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{errors}\n{}", engine.log());
+    let report: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(report["settings"]["target"], engine.url());
+    for id in ["saturation", "open-20%"] {
+        let case = case(&report, id);
+        assert!(median(case, "ended") > 0.0, "{id}");
+        // What its processes use cannot be seen from here, and is not made up.
+        let figures = case["figures"].as_array().unwrap();
+        let own = figures
+            .iter()
+            .filter(|figure| figure["name"].as_str().unwrap().starts_with("engine_"));
+        assert_eq!(own.count(), 0, "{id}");
+    }
+    // Everything that the bench counted the engine has brought to its end, each once at the carrier.
+    engine.wait_until("nothing is left", || {
+        engine.metric("hikyaku_live_messages") == 0.0
+    });
+    assert_eq!(carrier.stop().counts.copies, 0);
+
+    // Without a key it is refused with a word that helps, and no report.
+    let refused = Command::new(env!("CARGO_BIN_EXE_hikyaku"))
+        .args([
+            "bench",
+            "--target",
+            &engine.url(),
+            "--quick",
+            "--only",
+            "saturation",
+        ])
+        .env("HIKYAKU_API_KEY", "wrong")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.to_lowercase().contains("key"), "{said}");
 }
 
 #[test]

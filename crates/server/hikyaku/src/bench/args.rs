@@ -8,6 +8,7 @@ use loadgen::{ApiKey, Target, Via};
 
 use super::BenchError;
 use super::compare::CompareArgs;
+use super::measure::Calls;
 use super::plan::{SCENARIOS, Scenario, Size};
 use super::report::Settings;
 use crate::client::Access;
@@ -70,6 +71,9 @@ pub(crate) struct BenchArgs {
     /// Where journals are written; they are removed at the end [default: the folder for temporary files]
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
+    /// Do not count the engine's system calls: `perf`, which counts them, makes each a little slower
+    #[arg(long)]
+    no_call_count: bool,
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -95,6 +99,15 @@ enum ViaArg {
 }
 
 impl BenchArgs {
+    /// Whether system calls are counted.
+    pub(super) const fn calls(&self) -> Calls {
+        if self.no_call_count {
+            Calls::Uncounted
+        } else {
+            Calls::Counted
+        }
+    }
+
     /// How much is measured.
     pub(super) fn size(&self) -> Result<Size, BenchError> {
         let mut size = if self.quick {

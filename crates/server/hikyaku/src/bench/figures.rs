@@ -132,6 +132,14 @@ fn values(run: &Run) -> Vec<Value> {
     if let Some(spent) = &run.spent {
         values.extend(spent_values(spent, measured.ended as f64, span.seconds()));
     }
+    if let Some(calls) = run.calls_per_message {
+        values.push(Value::new(
+            "engine_system_calls_per_message",
+            "calls",
+            Lower,
+            calls,
+        ));
+    }
     if let Some(journal) = &run.journal {
         let per_message = |count: f64| count / journal.messages;
         let per_batch = journal.records / journal.batches;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use loadgen::{Edge, Follow, Load, LoadError, Loaded, Mix, Pace, Target, Via};
 use thiserror::Error;
 
+use super::calls::CallCount;
 use super::plan::{Arrival, Case};
 use super::stage::{CarrierCounts, Stage, StageError, Used};
 use super::usage::{Usage, machine_busy};
@@ -24,6 +25,8 @@ pub(super) struct Run {
     pub(super) offered_per_second: Option<f64>,
     pub(super) spent: Option<Spent>,
     pub(super) journal: Option<JournalCounts>,
+    /// The engine's system calls for a message that ended, warm-up and drain included; none where they are not counted.
+    pub(super) calls_per_message: Option<f64>,
 }
 
 /// What the processes used in the measured span.
@@ -55,12 +58,20 @@ pub(super) enum RunError {
     Broken(String),
 }
 
+/// Whether the engine's system calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calls {
+    Counted,
+    Uncounted,
+}
+
 /// How all runs are made.
 pub(super) struct Manner<'a> {
     /// Where journals go.
     pub(super) parent: &'a Path,
     pub(super) via: Via,
     pub(super) warm_up: Duration,
+    pub(super) calls: Calls,
     /// Messages a second that saturation came to, where it is known.
     pub(super) saturation: Option<f64>,
 }
@@ -71,7 +82,12 @@ pub(super) async fn on_stage(case: &Case, manner: &Manner<'_>) -> Result<Run, Ru
     fill(&stage.target, case).await?;
     let mut watched = Watched::new(&stage);
     let load = load(case, manner)?;
+    let calls = match manner.calls {
+        Calls::Counted => stage.count_calls(),
+        Calls::Uncounted => None,
+    };
     let loaded = loadgen::run(&stage.target, &load, |edge| watched.look(edge)).await?;
+    let calls = calls.and_then(CallCount::end);
     let spent = watched.spent();
     let metrics = stage.metrics();
     let journal = JournalCounts {
@@ -81,6 +97,7 @@ pub(super) async fn on_stage(case: &Case, manner: &Manner<'_>) -> Result<Run, Ru
         messages: (loaded.total.admitted + case.backlog) as f64,
     };
     let counts = stage.strike()?;
+    let ended = loaded.total.ended as f64;
     check(case, &loaded)?;
     check_carrier(case, &loaded, counts)?;
     Ok(Run {
@@ -88,6 +105,7 @@ pub(super) async fn on_stage(case: &Case, manner: &Manner<'_>) -> Result<Run, Ru
         offered_per_second: offered(load.pace),
         spent: Some(spent),
         journal: Some(journal),
+        calls_per_message: calls.map(|calls| calls as f64 / ended),
     })
 }
 
@@ -105,6 +123,7 @@ pub(super) async fn on_target(
         offered_per_second: offered(load.pace),
         spent: None,
         journal: None,
+        calls_per_message: None,
     })
 }
 

@@ -7,6 +7,7 @@
 //! A run that loses a message, sends one twice, or ends one as anything but delivered fails instead of giving a figure.
 
 mod args;
+mod calls;
 mod chart;
 mod compare;
 mod figures;
@@ -38,7 +39,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use self::args::BenchArgs;
 use self::args::BenchCommand;
 use self::compare::CompareError;
-use self::measure::{Manner, Run, RunError};
+use self::measure::{Calls, Manner, Run, RunError};
 use self::plan::{Case, Plan, Scenario, Size};
 use self::report::{CaseReport, Parameters, Report, SCHEMA, Timeline};
 use crate::client::ClientError;
@@ -92,6 +93,7 @@ fn measure(args: &BenchArgs) -> Result<(), BenchError> {
         target: args.target()?,
         parent: args.parent(),
         via: args.via(),
+        calls: args.calls(),
         size,
         plan,
     };
@@ -160,6 +162,7 @@ struct Bench {
     target: Option<Target>,
     parent: PathBuf,
     via: Via,
+    calls: Calls,
     size: Size,
     plan: Plan,
 }
@@ -197,6 +200,7 @@ impl Bench {
             parent: &self.parent,
             via: self.via,
             warm_up: self.size.warm_up,
+            calls: self.calls,
             saturation,
         };
         let run = match &self.target {

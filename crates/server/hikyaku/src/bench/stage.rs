@@ -12,6 +12,7 @@ use loadgen::{ApiKey, Target};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::calls::CallCount;
 use super::metrics::Metrics;
 use super::process::{PATIENCE, Process, ProcessError};
 use super::usage::Usage;
@@ -136,6 +137,11 @@ impl Stage {
             engine: Usage::of(self.engine.pid()),
             carrier: Usage::of(self.carrier.pid()),
         }
+    }
+
+    /// Begins to count the engine's system calls, where that can be had.
+    pub(super) fn count_calls(&self) -> Option<CallCount> {
+        CallCount::begin(self.engine.pid())
     }
 
     /// The engine's metrics as they are now.

@@ -11,21 +11,23 @@ pub(super) struct Table<'a>(pub(super) &'a Report);
 /// A column: its head, the figure, and how many digits follow the point.
 pub(super) type Column = (&'static str, &'static str, usize);
 
-const LOAD: [Column; 8] = [
+const LOAD: [Column; 9] = [
     ("ended/s", "ended", 0),
     ("engine CPU-s/M", "engine_cpu", 2),
     ("carrier", "carrier_cpu", 2),
     ("client", "client_cpu", 2),
+    ("calls/message", "engine_system_calls_per_message", 2),
     ("peak MiB", "engine_peak_rss", 0),
     ("bulk admit p99 ms", "promotional_submit_to_admit_p99", 2),
     ("otp admit p99", "otp_submit_to_admit_p99", 2),
     ("otp final p99", "otp_submit_to_final_p99", 2),
 ];
-const OPEN: [Column; 7] = [
+const OPEN: [Column; 8] = [
     ("offered/s", "offered", 0),
     ("ended/s", "ended", 0),
     ("skipped", "skipped", 0),
     ("engine CPU-s/M", "engine_cpu", 2),
+    ("calls/message", "engine_system_calls_per_message", 2),
     ("bulk admit p99 ms", "promotional_submit_to_admit_p99", 2),
     ("otp admit p99", "otp_submit_to_admit_p99", 2),
     ("otp final p99", "otp_submit_to_final_p99", 2),

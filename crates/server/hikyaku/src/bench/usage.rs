@@ -3,7 +3,7 @@
 //! The scheduler's own count (`schedstat`, nanoseconds) is taken thread by thread; where a kernel has none, `stat` (ticks of 10 ms). A
 //! thread that ends between two looks takes its time with it: the engine's and the simulator's threads live as long as they do.
 //! `read` and `write` calls are those on files, pipes and sockets by `read(2)` and `write(2)` and their vectored forms; `send(2)`,
-//! `recv(2)`, `epoll_wait(2)` and `futex(2)` are in neither.
+//! `recv(2)`, `epoll_wait(2)` and `futex(2)` are in neither; [`CallCount`](super::calls::CallCount) counts all calls.
 
 use std::collections::BTreeMap;
 use std::fs;
