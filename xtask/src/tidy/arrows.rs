@@ -28,8 +28,8 @@ const TLS_CRATES: [&str; 6] = [
 /// Crates that may name tonic: those that speak the gRPC contract.
 const GRPC_CRATES: [&str; 3] = ["grpc-api", "loadgen", "hikyaku"];
 
-/// Crates of the testkit that put a fake under the engine or an edge crate, and must therefore know it.
-const SIMULATION_CRATES: [&str; 2] = ["fake-disk", "simulator"];
+/// Crates of the testkit that put a fake under the engine or an edge crate, or count what one does, and must therefore know it.
+const SIMULATION_CRATES: [&str; 3] = ["fake-disk", "instructions", "simulator"];
 
 /// Crates that know PDUs, which the engine may not.
 const PDU_CRATES: [&str; 3] = ["smpp-codec", "smpp-session", "push-proto"];
