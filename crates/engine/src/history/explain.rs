@@ -95,7 +95,7 @@ pub struct Missing {
     pub forgotten: usize,
     /// Records that cannot be read.
     pub unreadable: usize,
-    /// Journal that is neither indexed nor was read, in bytes: the index is too far behind or not open.
+    /// Journal that is neither indexed nor was read, in bytes: the index is too far behind or not open, or was so when history let go of it.
     pub unread_bytes: u64,
     /// Whether there are more records than are shown.
     pub more: bool,
@@ -274,6 +274,7 @@ impl Found {
                 }
                 Ok(None) => break,
                 Err(ReadError::Gone { oldest, .. }) if oldest > at => {
+                    self.missing.unread_bytes += oldest.0 - at.0;
                     cursor = source.reader.cursor(oldest);
                 }
                 Err(error) => return Err(HistoryError::Unreadable(error.to_string())),

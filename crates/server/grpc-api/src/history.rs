@@ -209,7 +209,7 @@ fn missing(missing: &Missing, has_admission: bool) -> Vec<String> {
     add(
         missing.unread_bytes > 0,
         format!(
-            "records in {} bytes of journal that are not indexed yet and were not read: ask again later",
+            "records in {} bytes of journal that are not indexed and were not read: not yet, or deleted before they were",
             missing.unread_bytes
         ),
     );

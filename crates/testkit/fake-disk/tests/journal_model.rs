@@ -169,14 +169,10 @@ impl Model {
             }
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
-        let first = seen
-            .first()
-            .map_or(replayed.end, |(placed, _, _)| placed.start);
-        let begin = self
-            .records
-            .iter()
-            .position(|record| record.placed.start >= first)
-            .unwrap_or(self.records.len());
+        let first = seen.first();
+        let first = first.map_or(replayed.end, |(placed, _, _)| placed.start);
+        let is_before = |record: &Expected| record.placed.start < first;
+        let begin = self.records.partition_point(is_before);
         let end = begin + seen.len();
         prop_assert!(begin <= self.needed_from, "a needed record was deleted");
         prop_assert!(
