@@ -16,7 +16,8 @@ Examples:
   hikyaku journal verify --dir /backup/hikyaku && echo good            is the copy whole?
 
 Every byte of journal/, written/, events/ and keys/ is read and held against its checksum, every record is
-decoded; nothing is changed and no lock is taken. The history index is not read: it can be made again.
+decoded; nothing is changed and no lock is taken. The history index and receipts/ are not read: an engine
+makes them again from the journal.
 
 Ends with 0 when all is whole (a torn tail, which a kill leaves, is), 1 when something is damaged,
 2 when something cannot be read or there is no such directory.";
