@@ -132,7 +132,7 @@ impl FileSet {
         let FoundFiles {
             mut sealed,
             end,
-            mark,
+            mut mark,
         } = found;
         let creating = |error| OpenError::io("creating", &path_of(&layout.dir, end), error);
         let created = loop {
@@ -140,7 +140,7 @@ impl FileSet {
                 Err(error)
                     if is_no_space(&error)
                         && History::of(&sealed, mark.position()).files > 0
-                        && retention::delete_oldest(&layout, &mut sealed).is_ok() => {}
+                        && retention::delete_oldest(&layout, &mut sealed, &mut mark).is_ok() => {}
                 created => break created,
             }
         };

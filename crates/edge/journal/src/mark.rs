@@ -19,6 +19,9 @@
 //! | 40 | 20 | 0 |
 //! | 60 | 4 | CRC-32 of the 60 bytes before |
 //!
+//! A mark that is found may be one that an earlier process wrote and did not live to sync: a power cut would take it back. So it is written
+//! again, the same bytes into its own slot, and synced, before it is moved or the first file before it is deleted.
+//!
 //! The mark moves by a write into the slot of the older generation and a sync; only then may files before it be deleted. It moves in
 //! place, in space reserved once, because it is on a full disk that files must go. A file replaced by renaming was refused for that: it
 //! needs space for the new one. A slot of zeros was never written; a torn write spoils the older slot only.
@@ -81,6 +84,8 @@ pub(crate) struct ReplayMark {
     file: Option<Arc<dyn StorageFile>>,
     generation: u64,
     position: Position,
+    /// Whether this process has made it durable, or there is none to be made so.
+    is_sure: bool,
 }
 
 impl ReplayMark {
@@ -94,6 +99,7 @@ impl ReplayMark {
             file: None,
             generation,
             position: begin,
+            is_sure: generation == 0,
         }
     }
 
@@ -109,15 +115,33 @@ impl ReplayMark {
         dir: &Path,
         (position, now_ms): (Position, u64),
     ) -> Result<(), Failure> {
-        let path = mark_path(dir);
+        self.make_sure(storage, dir)?;
         let generation = self.generation + 1;
         let bytes = encode(generation, position, now_ms);
         let moved = self.open(storage, dir).and_then(|file| {
             file.write_all_at(&bytes, SLOT_EVERY * (generation % 2))?;
             file.sync_data()
         });
-        moved.map_err(|error| Failure::io(FailureStep::Mark, &path, &error))?;
+        moved.map_err(|error| Failure::io(FailureStep::Mark, &mark_path(dir), &error))?;
         (self.generation, self.position) = (generation, position);
+        Ok(())
+    }
+
+    /// Makes a mark durable that was found: files before it may be deleted on return.
+    pub(crate) fn make_sure(&mut self, storage: &dyn Storage, dir: &Path) -> Result<(), Failure> {
+        if self.is_sure {
+            return Ok(());
+        }
+        let offset = SLOT_EVERY * (self.generation % 2);
+        let written = self.open(storage, dir).and_then(|file| {
+            let mut bytes = [0; SLOT_BYTES];
+            file.read_at(&mut bytes, offset)?;
+            // The very same bytes: a write of them cannot tear.
+            file.write_all_at(&bytes, offset)?;
+            file.sync_data()
+        });
+        written.map_err(|error| Failure::io(FailureStep::Mark, &mark_path(dir), &error))?;
+        self.is_sure = true;
         Ok(())
     }
 
@@ -281,6 +305,29 @@ mod tests {
             std::fs::write(&path, &spoilt).unwrap();
             assert_eq!(found(), MarkFound::Damaged, "byte {byte} of both");
         }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_mark_that_was_found_is_written_again_once() {
+        let name = format!("journal-mark-found-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let storage = FileStorage::shared();
+        let mut mark = ReplayMark::new(MarkFound::Missing, Position(7));
+        assert!(mark.is_sure);
+        mark.move_to(&*storage, &dir, (Position(100), 1)).unwrap();
+        assert!(mark.is_sure);
+        let bytes = || std::fs::read(mark_path(&dir)).unwrap();
+        let moved = bytes();
+
+        let found = read(&*storage, &dir).unwrap();
+        let mut mark = ReplayMark::new(found, Position(100));
+        assert!(!mark.is_sure, "nobody knows whether it was synced");
+        mark.make_sure(&*storage, &dir).unwrap();
+        assert!(mark.is_sure);
+        assert_eq!(bytes(), moved, "a write of other bytes could tear");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 

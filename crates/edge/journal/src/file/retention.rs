@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use super::{FileLayout, FileSet, SealedFile};
 use crate::journal::HistoryRetention;
+use crate::mark::ReplayMark;
 use crate::{Failure, FailureStep, Position};
 
 /// Most files of history: each start of the process makes a file, however little is written to it.
@@ -161,7 +162,7 @@ impl FileSet {
 
     fn delete_oldest(&mut self) -> Result<(), Failure> {
         let before = self.sealed.len();
-        let deleted = delete_oldest(&self.layout, &mut self.sealed);
+        let deleted = delete_oldest(&self.layout, &mut self.sealed, &mut self.mark);
         self.deleted += (before - self.sealed.len()) as u64;
         self.sealed_bytes = self.sealed.iter().map(|file| file.bytes).sum();
         self.history = History::of(&self.sealed, self.mark.position());
@@ -199,15 +200,17 @@ impl FileSet {
 /// Deletes the oldest sealed file, if there is one.
 ///
 /// Each deletion is made durable before the next, because a file system may otherwise keep them in another order over a power cut,
-/// and a hole between two files looks like loss.
+/// and a hole between two files looks like loss; the mark behind the file is durable before the first.
 pub(super) fn delete_oldest(
     layout: &FileLayout,
     sealed: &mut VecDeque<SealedFile>,
+    mark: &mut ReplayMark,
 ) -> Result<(), Failure> {
     let Some(file) = sealed.front() else {
         return Ok(());
     };
     let storage = &layout.storage;
+    mark.make_sure(&**storage, &layout.dir)?;
     storage
         .remove(&file.path)
         .map_err(|error| Failure::io(FailureStep::Delete, &file.path, &error))?;
