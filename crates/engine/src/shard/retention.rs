@@ -33,6 +33,8 @@ pub(super) struct Retention {
     pub(super) opened_at: Position,
     /// Recovery need not read what lies before the first once the second is synced.
     pending: Option<(Position, Position)>,
+    /// Nothing live is recorded before this. It stands at the first of `pending`, and stays when that is through.
+    let_go: Position,
     /// Positions of the Written log by time.
     written_marks: VecDeque<(u64, Position)>,
     /// How long Written records are kept.
@@ -55,6 +57,12 @@ impl Retention {
             ..Self::default()
         }
     }
+
+    /// Whether a live message may be recorded at a position that was noted some time ago. If not, the record may be gone: the message has
+    /// ended or lies elsewhere.
+    pub(super) const fn may_be_live(&self, position: u64) -> bool {
+        position >= self.let_go.0
+    }
 }
 
 impl Shard {
@@ -76,6 +84,7 @@ impl Shard {
             }
             self.journal.commit();
             self.retention.pending = Some((oldest, self.journal.appended()));
+            self.retention.let_go = oldest;
         }
         self.journal.retain_from(needed);
         Ok(())

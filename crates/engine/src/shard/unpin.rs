@@ -227,6 +227,11 @@ impl Shard {
         }
         let rest = found.cold.len().saturating_sub(BATCH);
         let mut positions = found.cold.split_off(rest);
+        // Since the search some may have ended or been carried, and the journal may have let go of where they were.
+        positions.retain(|position| self.retention.may_be_live(*position));
+        if positions.is_empty() {
+            return;
+        }
         positions.sort_unstable();
         *reading = true;
         let reader = &mut self.backlog.reader;
