@@ -28,7 +28,7 @@
 //! Replay reads through a buffer of two frames at most. Disk: [`HistoryRetention`] for what recovery does not need; unbounded for
 //! what it does, which the caller sees to ([`Appender::retain_from`], [`Appender::replay_from`]).
 //!
-//! **Two retentions.** Recovery reads from the *replay mark* on ([`mod@mark`]); the caller moves it as records cease to be needed. What
+//! **Two retentions.** Recovery reads from the *replay mark* on; the caller moves it as records cease to be needed. What
 //! lies before is *history*: kept for readers by whole files, deleted oldest first over its limits, and where space is short before
 //! anything else is.
 //!
