@@ -213,6 +213,12 @@ impl Load {
             assert!(broken.is_empty(), "{broken:?}");
             self.answered() == messages
         });
+        // Asked one by one: a gauge may still show the moment before the load began.
+        engine.wait_until("all have ended", || {
+            let views = self.runtime.block_on(look_up_all(engine, &self.account));
+            let mut states = views.iter().map(|(_, view)| view.state());
+            states.all(|state| state >= v1::MessageState::Delivered)
+        });
         engine.wait_until("none is pending", || {
             engine.metric("hikyaku_live_messages") == 0.0
                 && engine.metric("hikyaku_uncertain_attempts") == 0.0

@@ -40,6 +40,8 @@ const ACTIVE_NS: u64 = 14 * SECOND;
 const REST_WITHIN_NS: u64 = 600 * SECOND;
 /// Events of one run; more is a world that spins.
 const EVENTS_MAX: u64 = 3_000_000;
+/// Findings after which a run is over: an engine that never opens again would be started until the end of time.
+const FINDINGS_MAX: usize = 20;
 
 /// A link, and whom it joins.
 struct Joined {
@@ -155,7 +157,7 @@ impl World {
         self.live_until(ACTIVE_NS);
         self.calm_down();
         let end_ns = ACTIVE_NS + REST_WITHIN_NS;
-        while self.clocks.true_ns() < end_ns && self.events < EVENTS_MAX {
+        while self.clocks.true_ns() < end_ns && self.may_go_on() {
             let next_ns = self.clocks.true_ns() + SECOND;
             self.live_until(next_ns);
             if self.is_at_rest() {
@@ -214,8 +216,12 @@ impl World {
         }
     }
 
+    fn may_go_on(&self) -> bool {
+        self.events < EVENTS_MAX && self.broken.len() < FINDINGS_MAX
+    }
+
     fn live_until(&mut self, until_ns: u64) {
-        while self.events < EVENTS_MAX
+        while self.may_go_on()
             && let Some((at_ns, what)) = self.agenda.pop_until(until_ns)
         {
             self.events += 1;
