@@ -216,7 +216,7 @@ impl Load {
         // Asked one by one: a gauge may still show the moment before the load began.
         engine.wait_until("all have ended", || {
             let views = self.runtime.block_on(look_up_all(engine, &self.account));
-            let mut states = views.iter().map(|(_, view)| view.state());
+            let mut states = views.values().map(|view| view.state());
             states.all(|state| state >= v1::MessageState::Delivered)
         });
         engine.wait_until("none is pending", || {
