@@ -302,10 +302,7 @@ impl Shard {
         now: Now,
     ) -> Result<(), ShardFailure> {
         let (carrier, receipt) = (arrived.carrier, &arrived.receipt);
-        if look_up == LookUp::ToBeDone
-            && !self.evidence.awaits(carrier, &receipt.carrier_message_id)
-            && self.may_lie_on_disk(carrier, receipt)
-        {
+        if look_up == LookUp::ToBeDone && self.may_lie_on_disk(carrier, receipt) {
             self.look_up(arrived, now);
             return Ok(());
         }

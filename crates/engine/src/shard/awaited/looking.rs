@@ -62,11 +62,13 @@ impl Looking {
 }
 
 impl Shard {
-    /// Whether a receipt that nobody in memory awaits may be about a message on the disk.
+    /// Whether nobody in memory awaits a receipt and it may be about a message on the disk. Where nothing lies there, which is the rule, the
+    /// receipt is not looked up for this.
     pub(in crate::shard) fn may_lie_on_disk(&self, carrier: CarrierId, receipt: &Receipt) -> bool {
         let id = &receipt.carrier_message_id;
         if self.awaited.rows.is_empty()
             || id.as_bytes().is_empty()
+            || self.evidence.awaits(carrier, id)
             || self.evidence.is_settled(carrier, id)
         {
             return false;
