@@ -60,6 +60,20 @@ fn steps(journal: &mut SteppedJournal) {
     }
 }
 
+/// Takes away the reserve, and what is reserved behind the last record, which the next start would give back and use as space.
+fn give_up_spare_space(disk: &FakeDisk) {
+    let storage = disk.storage();
+    storage
+        .remove(&PathBuf::from("data/journal/reserve"))
+        .unwrap();
+    let recovery = FileJournal::open_on(storage, config());
+    recovery
+        .unwrap()
+        .replay(|_| Ok::<_, Infallible>(()))
+        .unwrap();
+    disk.kill();
+}
+
 /// A disk with one record in the journal, killed, with so many bytes left and no reserve.
 fn full_disk(free_bytes: u64) -> FakeDisk {
     let disk = FakeDisk::new(3);
@@ -69,17 +83,7 @@ fn full_disk(free_bytes: u64) -> FakeDisk {
     assert_eq!(journal.appender().durable(), journal.appender().appended());
     drop(journal);
     disk.kill();
-    let storage = disk.storage();
-    storage
-        .remove(&PathBuf::from("data/journal/reserve"))
-        .unwrap();
-    // What was reserved behind the record is given back at the next start, so it must not count as space either.
-    let recovery = FileJournal::open_on(disk.storage(), config());
-    recovery
-        .unwrap()
-        .replay(|_| Ok::<_, Infallible>(()))
-        .unwrap();
-    disk.kill();
+    give_up_spare_space(&disk);
     disk.set_capacity(Some(disk.used_bytes() + free_bytes));
     disk
 }
@@ -200,16 +204,7 @@ fn the_file_that_the_mark_names_outlives_starts_on_a_full_disk() {
     steps(&mut journal);
     drop(journal);
     disk.kill();
-    let storage = disk.storage();
-    storage
-        .remove(&PathBuf::from("data/journal/reserve"))
-        .unwrap();
-    let recovery = FileJournal::open_on(disk.storage(), config());
-    recovery
-        .unwrap()
-        .replay(|_| Ok::<_, Infallible>(()))
-        .unwrap();
-    disk.kill();
+    give_up_spare_space(&disk);
     for cut in [false, true, false] {
         // What the empty file had reserved is taken by somebody else.
         let is_log = |path: &PathBuf| path.extension().is_some_and(|it| it == "journal");
