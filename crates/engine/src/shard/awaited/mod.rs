@@ -123,6 +123,12 @@ impl Shard {
         if !partition.awaits_receipt(id) {
             return Ok(false);
         }
+        // Cold, it would be read at once because its time is over, and could go cold again before the deadlines of this turn are looked at:
+        // for ever, where memory holds too many.
+        if partition.due_ms(id) <= now.wall_ms {
+            self.note_awaited(id);
+            return Ok(false);
+        }
         let position = match partition.whole_at(id) {
             Some(begins) if begins < self.durable.0 => {
                 self.cool_one(id, now);
