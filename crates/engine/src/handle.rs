@@ -76,6 +76,26 @@ impl Handle {
             .await?
     }
 
+    /// A message of this tenant, wherever it is: as the engine holds it, or when it has ended and been forgotten, as its records leave it.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn recall(
+        &self,
+        tenant: TenantId,
+        id: MessageId,
+    ) -> Result<MessageView, HistoryError> {
+        if let Some(view) = self.find(tenant, id).await {
+            return Ok(view);
+        }
+        self.shared.history.settle().await;
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .history
+            .answer(move || history::recall(&shared, tenant, id))
+            .await
+    }
+
     /// Everything that is known of a message of this tenant: where it is, every record of it and the rules that they show.
     ///
     /// # Errors

@@ -1,23 +1,23 @@
 //! Everything that is known of one message.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use history_index::{IndexError, MessageSummary, NameKind};
-use journal::{Position, ReadError};
+use history_index::{MessageSummary, NameKind};
+use journal::Position;
 use message::{
     CallerId, CarrierId, Category, LANES, Lane, MessageId, MessageState, Msisdn, Reason,
     ReceiptWanted, RouteGroupId, TenantId,
 };
-use partition::{MessageView, Record};
+use partition::MessageView;
 
 use super::awaited::Awaited;
+use super::found::{Found, admission, unreadable};
 use super::policies::PolicyBook;
-use super::record::{HistoryRecord, message_of};
+use super::record::HistoryRecord;
 use super::rules::{Rule, rules};
 use super::slot::OpenIndex;
 use super::written::{self, Writes};
-use super::{HistoryError, Indexed, LogSource, RECORDS_MAX, SCAN_MAX_BYTES};
-use crate::opened::OPENED_KIND;
+use super::{HistoryError, Indexed};
 use crate::shared::Shared;
 
 /// What was submitted, without its text. `Debug` masks the number.
@@ -118,12 +118,7 @@ pub(crate) fn explain(
     // After the view was taken, so that the journal read here holds all that the view knows.
     let durable = source.durable();
     let open = shared.history.slot.open().ok();
-    let mut found = Found {
-        id,
-        records: BTreeMap::new(),
-        missing: Missing::default(),
-        policies: PolicyBook::new(&shared.config, source.begins.0),
-    };
+    let mut found = Found::new(id, PolicyBook::new(&shared.config, source.begins.0));
     let indexed = match &open {
         Some(open) => found.fetch_indexed(source, open)?,
         None => Indexed::default(),
@@ -155,51 +150,12 @@ pub(crate) fn explain(
     Ok(found.tell(&names, (now, summary), (indexed, writes)))
 }
 
-/// What a record says of the submission, and whether that had an idempotency key: the admission, or where that is gone, a record that repeats it.
-fn admission(record: &Record) -> Option<(&partition::record::Admitted, bool)> {
-    match record {
-        Record::Admitted(record) => Some((record, record.idempotency.is_some())),
-        Record::Carried(record) => Some((&record.message, record.keyed)),
-        Record::Claimed(_)
-        | Record::Written(_)
-        | Record::Outcome(_)
-        | Record::Receipt(_)
-        | Record::Final(_)
-        | Record::EarlyReceipt(_)
-        | Record::Inbound(_)
-        | Record::InboundDone(_)
-        | Record::KeyKept(_)
-        | Record::Replaced(_) => None,
-    }
-}
-
 /// A message that the engine holds no more has ended: its last Final record says how.
 fn last_state(records: &[HistoryRecord]) -> Option<(MessageState, Reason)> {
     records
         .iter()
         .rev()
         .find_map(|record| Some((record.state?, record.reason)))
-}
-
-fn unreadable(error: IndexError) -> HistoryError {
-    HistoryError::Unreadable(error.to_string())
-}
-
-/// The records found so far, by where they begin.
-struct Found {
-    id: MessageId,
-    records: BTreeMap<u64, Record>,
-    missing: Missing,
-    policies: PolicyBook,
-}
-
-/// The half of an id that differs most, as records carry it: most that are about others are told by that, without decoding.
-pub(super) fn id_word(id: MessageId) -> [u8; 8] {
-    let mut word = [0; 8];
-    word.copy_from_slice(&id.to_bytes()[8..]);
-    // Halves are little-endian words in records.
-    word.reverse();
-    word
 }
 
 impl Found {
@@ -214,73 +170,6 @@ impl Found {
             Some(last_ms) if !held => (from_ms, last_ms),
             Some(_) | None => (from_ms, u64::MAX),
         }
-    }
-
-    /// Fetches what the index knows of; returns how far it reaches at least.
-    fn fetch_indexed(
-        &mut self,
-        source: &LogSource,
-        open: &OpenIndex,
-    ) -> Result<Indexed, HistoryError> {
-        // Before the positions: what the index learns meanwhile is found twice rather than missed.
-        let progress = open.index.progress().map_err(unreadable)?;
-        let positions = open.index.positions(self.id, RECORDS_MAX + 1);
-        let mut fetcher = source.reader.fetcher();
-        for position in positions.map_err(unreadable)? {
-            match fetcher.fetch(Position(position)) {
-                Ok(record) => self.take(record),
-                Err(ReadError::Gone { .. }) => self.missing.forgotten += 1,
-                Err(ReadError::NoRecord { .. } | ReadError::Log(_)) => self.missing.unreadable += 1,
-            }
-        }
-        Ok(Indexed {
-            position: progress.position,
-            until_ms: progress.at_ms,
-        })
-    }
-
-    /// Reads what is not indexed yet, or the newest part of it.
-    fn scan(
-        &mut self,
-        source: &LogSource,
-        from: Position,
-        until: Position,
-    ) -> Result<(), HistoryError> {
-        let mut begin = from;
-        if until.0.saturating_sub(from.0) > SCAN_MAX_BYTES {
-            let files = source
-                .reader
-                .files()
-                .map_err(|error| HistoryError::Unreadable(error.to_string()))?;
-            let starts = files.iter().map(|file| file.start);
-            let newest = starts
-                .filter(|start| until.0.saturating_sub(start.0) <= SCAN_MAX_BYTES)
-                .min();
-            begin = newest.unwrap_or(until).max(from);
-            self.missing.unread_bytes = begin.0 - from.0;
-        }
-        let word = id_word(self.id);
-        let mut cursor = source.reader.cursor(begin);
-        while self.records.len() <= RECORDS_MAX {
-            let at = cursor.position();
-            match cursor.next(until) {
-                Ok(Some(record)) => {
-                    let frame = record.frame;
-                    if frame.kind == OPENED_KIND {
-                        self.policies.note(record.start.0, frame.payload);
-                    } else if frame.payload.windows(8).any(|octets| octets == word) {
-                        self.take(record);
-                    }
-                }
-                Ok(None) => break,
-                Err(ReadError::Gone { oldest, .. }) if oldest > at => {
-                    self.missing.unread_bytes += oldest.0 - at.0;
-                    cursor = source.reader.cursor(oldest);
-                }
-                Err(error) => return Err(HistoryError::Unreadable(error.to_string())),
-            }
-        }
-        Ok(())
     }
 
     /// Puts what was found, what the engine holds and what the index says together.
@@ -336,24 +225,6 @@ impl Found {
             records,
             indexed,
             missing: self.missing,
-        }
-    }
-
-    fn take(&mut self, found: journal::Record<'_>) {
-        let frame = found.frame;
-        if frame.kind < partition::record::KIND_MIN {
-            return;
-        }
-        match Record::decode(frame.kind, frame.version, frame.payload) {
-            Ok(record) if message_of(&record) == Some(self.id) => {
-                if self.records.len() < RECORDS_MAX {
-                    self.records.insert(found.start.0, record);
-                } else {
-                    self.missing.more = !self.records.contains_key(&found.start.0);
-                }
-            }
-            Ok(_) => {}
-            Err(_) => self.missing.unreadable += 1,
         }
     }
 }

@@ -7,7 +7,7 @@ use journal::{FileState, LogFile, OpenError, Position, ReadError};
 use message::{MessageId, OutcomeClass};
 use partition::Record;
 
-use super::explain::id_word;
+use super::found::id_word;
 use super::record::{HistoryRecord, RecordKind, message_of};
 use super::{HistoryError, LogSource};
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "part of the tests")]
 
+mod forgotten;
 mod retention;
 
 use std::sync::Arc;

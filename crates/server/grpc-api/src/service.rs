@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::{
     CancelVerdict, Handle, HistoryError, Life, Refusal, ReplaceVerdict, ReplySink, ReplyTo,
 };
-use message::{MessageState, Reason, Submission};
+use message::{MessageId, MessageState, Reason, Submission, TenantId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -124,6 +124,28 @@ impl Service {
             Life::Failed => Reason::JournalFailed,
         };
         Err(answer::status(&Refusal::of(reason)))
+    }
+
+    /// Why a question about a message is not answered. One that nobody knows may be known to an engine that is not there.
+    fn not_told(&self, error: &HistoryError) -> Status {
+        let alive = match error {
+            HistoryError::Unknown => self.check_alive(),
+            HistoryError::Busy(_)
+            | HistoryError::Closed
+            | HistoryError::NoIndex(_)
+            | HistoryError::Unreadable(_) => Ok(()),
+        };
+        alive.err().unwrap_or_else(|| history::failure(error))
+    }
+
+    /// How a message ended that the engine does not hold; `None` when nobody knows of it.
+    async fn ended(&self, tenant: TenantId, id: MessageId) -> Result<Option<MessageState>, Status> {
+        self.check_alive()?;
+        match self.engine.recall(tenant, id).await {
+            Ok(view) => Ok(Some(view.state)),
+            Err(HistoryError::Unknown) => Ok(None),
+            Err(error) => Err(history::failure(&error)),
+        }
     }
 
     fn inbound_reader<T>(&self, request: &Request<T>) -> Result<Arc<CallerEntry>, Status> {
@@ -268,16 +290,8 @@ impl Dispatch for Service {
     ) -> Result<Response<v1::GetResponse>, Status> {
         let caller = self.callers.authenticate(&request)?;
         let id = parse::message_id("message_id", &request.get_ref().message_id)?;
-        let Some(view) = self.engine.find(caller.caller.tenant, id).await else {
-            self.check_alive()?;
-            return Err(answer::failure(
-                Code::NotFound,
-                "MESSAGE_UNKNOWN",
-                format!(
-                    "no message {id} of this tenant is known: it never was, or its history has been dropped"
-                ),
-            ));
-        };
+        let view = self.engine.recall(caller.caller.tenant, id).await;
+        let view = view.map_err(|error| self.not_told(&error))?;
         Ok(Response::new(v1::GetResponse {
             message: Some(progress::view(view, &self.engine)),
         }))
@@ -290,10 +304,7 @@ impl Dispatch for Service {
         let caller = self.callers.authenticate(&request)?;
         let id = parse::message_id("message_id", &request.get_ref().message_id)?;
         let told = self.engine.explain(caller.caller.tenant, id).await;
-        if told == Err(HistoryError::Unknown) {
-            self.check_alive()?;
-        }
-        let told = told.map_err(|error| history::failure(&error))?;
+        let told = told.map_err(|error| self.not_told(&error))?;
         let response = history::explanation(&told, &caller.caller, &self.callers);
         Ok(Response::new(response))
     }
@@ -324,13 +335,13 @@ impl Dispatch for Service {
             CancelVerdict::TooLate { state } => {
                 (v1::CancelVerdict::TooLate, progress::state_number(state))
             }
-            CancelVerdict::Unknown => {
-                self.check_alive()?;
-                (
+            CancelVerdict::Unknown => match self.ended(caller.caller.tenant, id).await? {
+                Some(state) => (v1::CancelVerdict::TooLate, progress::state_number(state)),
+                None => (
                     v1::CancelVerdict::Unknown,
                     v1::MessageState::Unspecified.into(),
-                )
-            }
+                ),
+            },
         };
         Ok(Response::new(v1::CancelResponse {
             verdict: verdict.into(),
@@ -357,13 +368,13 @@ impl Dispatch for Service {
             ReplaceVerdict::TooLate { state } => {
                 (v1::ReplaceVerdict::TooLate, progress::state_number(state))
             }
-            ReplaceVerdict::Unknown => {
-                self.check_alive()?;
-                (
+            ReplaceVerdict::Unknown => match self.ended(caller.caller.tenant, id).await? {
+                Some(state) => (v1::ReplaceVerdict::TooLate, progress::state_number(state)),
+                None => (
                     v1::ReplaceVerdict::Unknown,
                     v1::MessageState::Unspecified.into(),
-                )
-            }
+                ),
+            },
         };
         Ok(Response::new(v1::ReplaceResponse {
             verdict: verdict.into(),

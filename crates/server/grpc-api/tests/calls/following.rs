@@ -218,6 +218,47 @@ async fn a_cancel_has_a_definite_answer() {
 }
 
 #[tokio::test]
+async fn what_the_engine_has_forgotten_is_answered_from_its_history() {
+    let world = World::start().await;
+    let mut client = world.client();
+    let mut events = watch(&world, v1::WatchRequest::default()).await;
+    for nth in 0..20 {
+        let admitted = client.submit(submit(submission(SWIFT, nth))).await;
+        let message_id = admitted.unwrap().into_inner().message_id;
+        let (last, _) = follow(&mut events, &message_id).await.pop().unwrap();
+        // The next to end takes its place.
+        let next = client.submit(submit(submission(SWIFT, nth))).await;
+        follow(&mut events, &next.unwrap().into_inner().message_id).await;
+
+        let get = v1::GetRequest {
+            message_id: message_id.clone(),
+        };
+        let known = client.get(asked(get.clone())).await.unwrap().into_inner();
+        let known = known.message.unwrap();
+        assert_eq!(known.state(), v1::MessageState::Delivered);
+        assert_eq!((known.sequence, known.attempt), (last.sequence, 1));
+        assert_eq!((&*known.carrier, known.segments), ("swift", 1));
+        let theirs = client.get(asked_by("stranger", get)).await.unwrap_err();
+        assert_eq!(reason(&theirs), "MESSAGE_UNKNOWN");
+        let cancel = v1::CancelRequest {
+            message_id: message_id.clone(),
+        };
+        let cancelled = client.cancel(asked(cancel)).await.unwrap().into_inner();
+        assert_eq!(cancelled.verdict(), v1::CancelVerdict::TooLate);
+        assert_eq!(cancelled.state(), v1::MessageState::Delivered);
+        let replace = v1::ReplaceRequest {
+            message_id,
+            content: submission(SWIFT, nth).content,
+            ..v1::ReplaceRequest::default()
+        };
+        let replaced = client.replace(asked(replace)).await.unwrap().into_inner();
+        assert_eq!(replaced.verdict(), v1::ReplaceVerdict::TooLate);
+        assert_eq!(replaced.state(), v1::MessageState::Delivered);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_tenant_sees_and_uses_its_own_only() {
     let world = World::start().await;
     let mut client = world.client();

@@ -160,6 +160,14 @@ fn callers() -> CallerDirectory {
 }
 
 fn engine_config(dir: PathBuf) -> EngineConfig {
+    let mut limits = Limits {
+        messages: CREDITS,
+        // Nothing goes on in the journal: a full lane must be felt.
+        backlog_messages: 0,
+        ..Limits::default()
+    };
+    // What ended before the last is known from its records only.
+    limits.partition.finished = 1;
     let slug = |name: &str| name.parse::<Slug>().unwrap();
     let carrier = |name: &str| CarrierConfig {
         name: slug(name),
@@ -186,12 +194,7 @@ fn engine_config(dir: PathBuf) -> EngineConfig {
     EngineConfig {
         journal_reserve_bytes: 1 << 20,
         journal_history: engine::HistoryRetention::default(),
-        limits: Limits {
-            messages: CREDITS,
-            // Nothing goes on in the journal: a full lane must be felt.
-            backlog_messages: 0,
-            ..Limits::default()
-        },
+        limits,
         carriers,
         tenants: vec![tenant("acme"), tenant("other")],
         routes: RouteTable::build(groups, routes).unwrap(),
