@@ -25,12 +25,21 @@ fn bench(args: &[&str]) -> Output {
     command.arg("bench").args(args).output().unwrap()
 }
 
-fn tiny(folder: &Path, repeats: &str, args: &[&str]) -> Value {
+/// `runs`: repeats of each case, and the seconds that each is measured. Something must end in that time on a machine that is busy with other things.
+fn tiny(folder: &Path, runs: [&str; 2], args: &[&str]) -> Value {
     let (json, html) = (folder.join("report.json"), folder.join("report.html"));
     let journals = folder.join("journals");
+    let [repeats, measured] = runs;
     let mut line = vec!["--quick", "--repeats", repeats, "--warm-up", "0.1"];
     line.extend(["--html", html.to_str().unwrap()]);
-    line.extend(["--measured", "1", "--in-flight", "200", "--tenants", "2"]);
+    line.extend([
+        "--measured",
+        measured,
+        "--in-flight",
+        "200",
+        "--tenants",
+        "2",
+    ]);
     line.extend(["--backlogs", "300", "--rates", "0.2"]);
     line.extend([
         "--dir",
@@ -63,7 +72,7 @@ fn median(case: &Value, name: &str) -> f64 {
 #[test]
 fn every_scenario_gives_figures_and_every_plot() {
     let folder = folder("bench-every");
-    let report = tiny(&folder, "1", &[]);
+    let report = tiny(&folder, ["1", "1.5"], &[]);
     plots_are_whole(&fs::read_to_string(folder.join("report.html")).unwrap());
     assert_eq!(report["schema"], "hikyaku.bench/1");
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
@@ -138,7 +147,7 @@ fn plots_are_whole(page: &str) {
 #[test]
 fn two_reports_are_compared_case_by_case() {
     let folder = folder("bench-compare");
-    let mut report = tiny(&folder, "2", &["--only", "saturation"]);
+    let mut report = tiny(&folder, ["2", "3"], &["--only", "saturation"]);
     let (before, after) = (folder.join("before.json"), folder.join("after.json"));
     fs::write(&before, report.to_string()).unwrap();
     for figure in report["cases"][0]["figures"].as_array_mut().unwrap() {
@@ -181,7 +190,7 @@ fn two_reports_are_compared_case_by_case() {
 fn batch_calls_carry_a_load_too() {
     let report = tiny(
         &folder("bench-batch"),
-        "1",
+        ["1", "3"],
         &["--only", "saturation", "--via", "batch"],
     );
     assert_eq!(report["settings"]["via"], "batch");
@@ -197,7 +206,7 @@ fn an_engine_that_is_there_is_measured_from_outside() {
     let json = folder("bench-target").join("report.json");
     let ended = Command::new(env!("CARGO_BIN_EXE_hikyaku"))
         .args(["bench", "--target", &engine.url(), "--quick"])
-        .args(["--repeats", "1", "--warm-up", "0.1", "--measured", "3"])
+        .args(["--repeats", "1", "--warm-up", "0.1", "--measured", "4"])
         .args(["--in-flight", "50", "--rates", "0.2", "--json"])
         .arg(&json)
         .env("HIKYAKU_API_KEY", API_KEY)
