@@ -16,6 +16,10 @@ use crate::{AppendError, Failure, JournalState, Placed, Position};
 /// Every state of space, in the order of the enum.
 const SPACES: [Space; 3] = [Space::Ample, Space::Reserve, Space::Full];
 
+/// After so many takings of records that went before it, retention goes first: where every sync finds the next records waiting, its turn
+/// would never come. By default as many take no more bytes from the buffer than a step of retention deletes.
+const PASSED_OVER_MAX: u32 = 16;
+
 /// Between any number of appenders and one writer.
 pub(crate) struct Shared {
     waiting: Mutex<Waiting>,
@@ -45,6 +49,8 @@ struct Waiting {
     retain_from: Position,
     /// Whether the writer is to look at retention.
     retention_is_due: bool,
+    /// How many takings went before retention since it was due.
+    passed_over: u32,
     closing: bool,
 }
 
@@ -77,6 +83,7 @@ impl Shared {
                 committed: false,
                 retain_from: Position(0),
                 retention_is_due: false,
+                passed_over: 0,
                 closing: false,
             }),
             work: Condvar::new(),
@@ -264,14 +271,15 @@ impl Shared {
         self.task_beside_writing(&mut self.lock())
     }
 
-    /// What is to be done now; the frames to be written are put into `batch`. Records first: they have somebody waiting for
-    /// them.
+    /// What is to be done now; the frames to be written are put into `batch`. Records first, since somebody waits for them, but
+    /// not for ever.
     pub(crate) fn next_task(&self, batch: &mut Vec<u8>) -> Task {
         if self.failure.get().is_some() {
             return Task::Stop;
         }
         let mut waiting = self.lock();
-        if waiting.is_due() {
+        if waiting.is_due() && !waiting.is_retentions_turn() {
+            waiting.passed_over += u32::from(waiting.retention_is_due);
             waiting.committed = false;
             let taken = waiting.frames.take(batch);
             self.room_bytes
@@ -325,7 +333,12 @@ impl Waiting {
         self.closing || self.is_due() || self.retention_is_due
     }
 
+    fn is_retentions_turn(&self) -> bool {
+        self.retention_is_due && self.passed_over >= PASSED_OVER_MAX
+    }
+
     fn take_retention(&mut self) -> Option<Position> {
+        self.passed_over = 0;
         std::mem::take(&mut self.retention_is_due).then_some(self.retain_from)
     }
 }

@@ -152,6 +152,32 @@ fn history_is_bounded_by_bytes() {
 }
 
 #[test]
+fn retention_has_its_turn_although_records_always_wait() {
+    let dir = Scratch::new("history-load");
+    let mut kept = Kept::start(kept(&dir, 0));
+    kept.fill(2);
+    let needed = kept.ends[5];
+    kept.appender.retain_from(needed);
+    let mut written = 0;
+    loop {
+        let appended = kept.appender.append(1, 1, &mut |out| out.push(7));
+        appended.unwrap();
+        kept.appender.commit();
+        match kept.journal.step() {
+            Step::Retained => break,
+            Step::Wrote => written += 1,
+            Step::Synced | Step::Looked => {}
+            step @ (Step::Idle | Step::Stopped) => panic!("{step:?}"),
+        }
+        assert!(written < 100, "retention waits for the load to end");
+    }
+    assert_eq!(kept.appender.history().files, 0);
+    assert_eq!(kept.appender.replay_from(), kept.ends[2]);
+    assert!(written > 4, "records go first: {written}");
+    kept.journal.close().unwrap();
+}
+
+#[test]
 fn history_is_bounded_by_age_and_files_are_closed_for_it() {
     let dir = Scratch::new("history-age");
     let mut kept = Kept::start(kept(&dir, 1 << 30));
