@@ -101,7 +101,8 @@ impl Partition {
     /// What must happen now because of the time, one thing a call. The engine calls it until it gives `None`, and decides every
     /// [`Due::Decide`] before it asks again.
     pub fn take_due(&mut self, now: Now) -> Option<Due> {
-        if let Some((carrier, id)) = self.early.overdue(now.wall_ms) {
+        let kept_ms = self.limits.early_receipt_ms;
+        if let Some((carrier, id)) = self.early.overdue(now.wall_ms, kept_ms) {
             return Some(Due::Decide(Event::EarlyReceiptLeaves { carrier, id }));
         }
         let kept_since = now.wall_ms.saturating_sub(self.limits.inbound_ms);

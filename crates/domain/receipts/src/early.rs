@@ -1,6 +1,6 @@
 //! Receipts that came before the response they belong to.
 //!
-//! Limits: a capacity in ids, [`PER_ID_MAX`] receipts an id, a time each.
+//! Limits: a capacity in ids, [`PER_ID_MAX`] receipts an id, a time each; places in the order of at most twice as many ids, and [`SPARE`].
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,6 +9,9 @@ use message::{CarrierId, CarrierMessageId, IdBuildHasher, ReceiptState};
 /// Most receipts kept for one id: on its way, taken over, delivered, and some repeats. A further one replaces the last, since carriers say
 /// the most definite thing last.
 const PER_ID_MAX: usize = 8;
+
+/// So many places of ids that were taken may stand in the order, whatever else does.
+const SPARE: usize = 1_024;
 
 /// A receipt that came before the response it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +32,38 @@ pub struct EarlyReceipt {
 /// the first holds for all.
 #[derive(Debug)]
 pub struct EarlyReceipts {
-    by_id: HashMap<(CarrierId, CarrierMessageId), Vec<EarlyReceipt>>,
+    by_id: HashMap<(CarrierId, CarrierMessageId), Waiting>,
     ids_by_address: HashMap<u64, Vec<(CarrierId, CarrierMessageId)>, IdBuildHasher>,
     order: VecDeque<Kept>,
+    next: u64,
     capacity: usize,
 }
 
-/// When an id's time is over, and from where on its records lie in the journal.
+/// What has come for an id.
+#[derive(Debug)]
+struct Waiting {
+    /// Of its place in the order.
+    number: u64,
+    receipts: Vec<EarlyReceipt>,
+}
+
+/// When an id's time is over, and from where on its records lie in the journal. The id may have been taken since, and may wait again at a
+/// place of its own.
 #[derive(Debug)]
 struct Kept {
+    number: u64,
     until_ms: u64,
     position: u64,
     carrier: CarrierId,
     id: CarrierMessageId,
+}
+
+impl Kept {
+    /// Whether its id still waits, and has not been taken and come again.
+    fn waits_in(&self, by_id: &HashMap<(CarrierId, CarrierMessageId), Waiting>) -> bool {
+        let waiting = by_id.get(&(self.carrier, self.id.clone()));
+        waiting.is_some_and(|waiting| waiting.number == self.number)
+    }
 }
 
 impl EarlyReceipts {
@@ -52,6 +74,7 @@ impl EarlyReceipts {
             by_id: HashMap::new(),
             ids_by_address: HashMap::default(),
             order: VecDeque::new(),
+            next: 0,
             capacity,
         }
     }
@@ -64,21 +87,40 @@ impl EarlyReceipts {
         until_ms: u64,
         position: u64,
     ) {
-        let waiting = self.by_id.entry((carrier, id.clone())).or_default();
-        if waiting.is_empty() {
+        let key = (carrier, id.clone());
+        let number = self.next;
+        let new = || Waiting {
+            number,
+            receipts: Vec::new(),
+        };
+        let waiting = self.by_id.entry(key.clone()).or_insert_with(new);
+        let receipts = &mut waiting.receipts;
+        if receipts.is_empty() {
             if receipt.address != 0 {
                 let ids = self.ids_by_address.entry(receipt.address).or_default();
-                ids.push((carrier, id.clone()));
+                ids.push(key);
             }
+            self.next += 1;
             self.order.push_back(Kept {
+                number,
                 until_ms,
                 position,
                 carrier,
                 id,
             });
         }
-        waiting.truncate(PER_ID_MAX - 1);
-        waiting.push(receipt);
+        receipts.truncate(PER_ID_MAX - 1);
+        receipts.push(receipt);
+        self.forget_taken();
+    }
+
+    /// Drops the places of ids that were taken, once they are the most: one that nobody takes would keep all that came after it.
+    fn forget_taken(&mut self) {
+        if self.order.len() <= 2 * self.by_id.len() + SPARE {
+            return;
+        }
+        let by_id = &self.by_id;
+        self.order.retain(|kept| kept.waits_in(by_id));
     }
 
     /// From where on the journal must be kept for the sake of what waits; may lie earlier than needed, never later.
@@ -90,7 +132,8 @@ impl EarlyReceipts {
     /// Takes what has come for this id.
     pub fn take(&mut self, carrier: CarrierId, id: &CarrierMessageId) -> Vec<EarlyReceipt> {
         let key = (carrier, id.clone());
-        let taken = self.by_id.remove(&key).unwrap_or_default();
+        let taken = self.by_id.remove(&key);
+        let taken = taken.map_or_else(Vec::new, |waiting| waiting.receipts);
         if let Some(first) = taken.first()
             && let Some(ids) = self.ids_by_address.get_mut(&first.address)
         {
@@ -110,9 +153,9 @@ impl EarlyReceipts {
     ) -> impl Iterator<Item = &(CarrierId, CarrierMessageId)> {
         let ids = self.ids_by_address.get(&address).into_iter().flatten();
         ids.filter(move |key| {
-            let receipts = self.by_id.get(key).into_iter().flatten();
-            receipts
-                .into_iter()
+            let waiting = self.by_id.get(key).into_iter();
+            waiting
+                .flat_map(|waiting| &waiting.receipts)
                 .any(|it| it.state.is_final() && it.received_ms >= since_ms)
         })
     }
@@ -123,17 +166,23 @@ impl EarlyReceipts {
         !self.by_id.is_empty() && self.by_id.contains_key(&(carrier, id.clone()))
     }
 
-    /// The id that must leave now, because its time is over or because there is one too many. The caller records the leaving and then
-    /// calls [`Self::take`].
-    pub fn overdue(&mut self, now_ms: u64) -> Option<(CarrierId, CarrierMessageId)> {
+    /// The id that must leave now, because its time is over or because there is one too many. None waits longer than `kept_ms` from now on,
+    /// which is what a clock that was set back would make of it. The caller records the leaving and then calls [`Self::take`].
+    pub fn overdue(&mut self, now_ms: u64, kept_ms: u64) -> Option<(CarrierId, CarrierMessageId)> {
         while let Some(kept) = self.order.front() {
-            let key = (kept.carrier, kept.id.clone());
-            if !self.by_id.contains_key(&key) {
+            if !kept.waits_in(&self.by_id) {
                 self.order.pop_front();
                 continue;
             }
+            let latest_ms = now_ms.saturating_add(kept_ms);
+            if kept.until_ms > latest_ms {
+                for kept in &mut self.order {
+                    kept.until_ms = kept.until_ms.min(latest_ms);
+                }
+                continue;
+            }
             let leaves = kept.until_ms <= now_ms || self.by_id.len() > self.capacity;
-            return leaves.then_some(key);
+            return leaves.then(|| (kept.carrier, kept.id.clone()));
         }
         None
     }
@@ -216,12 +265,12 @@ mod tests {
             130,
             130,
         );
-        assert_eq!(early.overdue(99), None);
+        assert_eq!(early.overdue(99, 2_000), None);
         let taken = early.take(CarrierId(1), &a);
         assert_eq!(taken.len(), 2);
         assert_eq!(taken[1].state, ReceiptState::Delivered);
-        assert_eq!(early.overdue(129), None);
-        assert_eq!(early.overdue(130), Some((CarrierId(1), b)));
+        assert_eq!(early.overdue(129, 2_000), None);
+        assert_eq!(early.overdue(130, 2_000), Some((CarrierId(1), b)));
     }
 
     #[test]
@@ -237,9 +286,44 @@ mod tests {
             );
         }
         assert_eq!(
-            early.overdue(0),
+            early.overdue(0, 2_000),
             Some((CarrierId(1), CarrierMessageId::new(b"a")))
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_nothing_for_longer_than_usual() {
+        let mut early = EarlyReceipts::new(10);
+        let key = |id: &[u8]| (CarrierId(1), CarrierMessageId::new(id));
+        for id in [b"a", b"b"] {
+            early.keep(key(id), receipt(ReceiptState::Delivered), 100_000, 1);
+        }
+        assert_eq!(early.overdue(5_000, 60), None);
+        assert_eq!(early.overdue(5_059, 60), None);
+        for id in [b"a", b"b"] {
+            assert_eq!(early.overdue(5_060, 60), Some(key(id)));
+            early.take(CarrierId(1), &key(id).1);
+        }
+    }
+
+    #[test]
+    fn an_id_that_comes_again_waits_its_own_time_and_taken_ones_leave_nothing() {
+        let mut early = EarlyReceipts::new(10);
+        let key = |id: &[u8]| (CarrierId(1), CarrierMessageId::new(id));
+        early.keep(key(b"front"), receipt(ReceiptState::Delivered), 50, 1);
+        early.keep(key(b"again"), receipt(ReceiptState::Delivered), 60, 2);
+        early.take(CarrierId(1), &key(b"again").1);
+        early.keep(key(b"again"), receipt(ReceiptState::Delivered), 90, 3);
+        early.take(CarrierId(1), &key(b"front").1);
+        assert_eq!(early.overdue(89, 60), None);
+        assert_eq!(early.oldest_position(), Some(3));
+        assert_eq!(early.overdue(90, 60), Some(key(b"again")));
+        for nth in 0..10_000_u32 {
+            let key = key(&nth.to_be_bytes());
+            early.keep(key.clone(), receipt(ReceiptState::Delivered), 100, 4);
+            early.take(key.0, &key.1);
+        }
+        assert!(early.order.len() <= SPARE + 2, "{}", early.order.len());
     }
 
     #[test]
@@ -264,7 +348,7 @@ mod tests {
         let taken = early.take(CarrierId(1), &id);
         assert_eq!(taken.len(), PER_ID_MAX);
         assert_eq!(taken[PER_ID_MAX - 1].state, ReceiptState::Delivered);
-        assert_eq!(early.overdue(0), None);
+        assert_eq!(early.overdue(0, 2_000), None);
         assert_eq!(early.oldest_position(), None);
     }
 }

@@ -1,8 +1,9 @@
 //! Carrier ids whose messages are done with.
 //!
-//! Limits: the last [`SETTLED_MAX`] ids, 24 octets each; the oldest leaves first.
+//! Limits: the last [`SETTLED_MAX`] ids, some 48 octets each; the oldest leaves first.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 
 use message::{CarrierId, CarrierMessageId, IdBuildHasher, stable_hash};
 
@@ -17,8 +18,11 @@ pub const SETTLED_MAX: usize = 262_144;
 /// meet, an attempt merely stays in doubt.
 #[derive(Debug, Default)]
 pub struct SettledIds {
-    hashes: HashSet<u64, IdBuildHasher>,
-    order: VecDeque<u64>,
+    /// By the number of their place in the order.
+    hashes: HashMap<u64, u64, IdBuildHasher>,
+    /// Places of ids that were removed stay until they are the oldest.
+    order: VecDeque<(u64, u64)>,
+    next: u64,
 }
 
 impl SettledIds {
@@ -31,12 +35,16 @@ impl SettledIds {
     /// Remembers an id, and forgets the oldest if there is one too many; twice is once.
     pub fn add(&mut self, carrier: CarrierId, id: &CarrierMessageId) {
         let hash = hash_of(carrier, id);
-        if !self.hashes.insert(hash) {
+        let Entry::Vacant(vacant) = self.hashes.entry(hash) else {
             return;
-        }
-        self.order.push_back(hash);
+        };
+        vacant.insert(self.next);
+        self.order.push_back((hash, self.next));
+        self.next += 1;
+        // Removed and added again, an id has a younger place than this.
         if self.order.len() > SETTLED_MAX
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((oldest, number)) = self.order.pop_front()
+            && self.hashes.get(&oldest) == Some(&number)
         {
             self.hashes.remove(&oldest);
         }
@@ -50,7 +58,7 @@ impl SettledIds {
     /// Whether the id named a message that is done with.
     #[must_use]
     pub fn contains(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
-        self.hashes.contains(&hash_of(carrier, id))
+        self.hashes.contains_key(&hash_of(carrier, id))
     }
 }
 
@@ -77,6 +85,21 @@ mod tests {
         assert_eq!(settled.order.len(), 1, "twice is once");
         settled.remove(CarrierId(1), &id(7));
         assert!(!settled.contains(CarrierId(1), &id(7)));
+    }
+
+    #[test]
+    fn an_id_that_was_used_again_stays_as_long_as_any() {
+        let mut settled = SettledIds::new();
+        settled.add(CarrierId(1), &id(0));
+        settled.remove(CarrierId(1), &id(0));
+        for number in 1..SETTLED_MAX {
+            settled.add(CarrierId(1), &id(number));
+        }
+        settled.add(CarrierId(1), &id(0));
+        assert!(settled.contains(CarrierId(1), &id(0)), "its old place went");
+        settled.add(CarrierId(1), &id(SETTLED_MAX));
+        assert!(settled.contains(CarrierId(1), &id(0)));
+        assert!(!settled.contains(CarrierId(1), &id(1)));
     }
 
     #[test]
