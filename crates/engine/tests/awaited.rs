@@ -180,6 +180,46 @@ async fn what_awaits_its_receipt_on_the_disk_ends_at_its_deadline() {
     engine.join().unwrap();
 }
 
+/// The carrier that did not get our answer sends the receipt again after the restart, just when another message to the same address is in doubt.
+#[tokio::test]
+async fn a_repeated_receipt_of_a_message_that_lay_on_the_disk_settles_no_other() {
+    let directory = Directory::new("awaited-repeat");
+    let script = holding();
+    let mut limits = Limits {
+        receipts_in_memory: 0,
+        ..limits()
+    };
+    limits.partition.policy.uncertain_after_ms = [200; 4];
+    limits.partition.policy.uncertain_deadline_ms = 1_000;
+    let engine = start(&directory, &script, limits.clone());
+    let delivered = submit(&engine.handle(), submission(1, Category::Promotional)).await;
+    until(&engine, "it to lie on the disk", |stats| {
+        stats.receipts_on_disk == 1
+    })
+    .await;
+    script.send_receipt(1);
+    until(&engine, "its end", |stats| stats.live == 0).await;
+    engine.stop();
+    engine.join().unwrap();
+
+    let engine = start(&directory, &script, limits);
+    script.answers.lock().unwrap().push_back(Answer::Silence);
+    let doubted = submit(&engine.handle(), submission(1, Category::Promotional)).await;
+    let doubted = doubted.unwrap().id;
+    let handle = engine.handle();
+    let tenant = caller().tenant;
+    while handle.find(tenant, doubted).await.unwrap().reason != Reason::AnswerOverdue {
+        tokio::task::yield_now().await;
+    }
+    script.send_receipt(1);
+    until(&engine, "the end of the doubted", |stats| stats.live == 0).await;
+    assert_eq!(state(&engine, doubted).await, MessageState::Unknown);
+    let first = delivered.unwrap().id;
+    assert_eq!(state(&engine, first).await, MessageState::Delivered);
+    engine.stop();
+    engine.join().unwrap();
+}
+
 #[tokio::test]
 async fn as_many_as_may_be_awaited_refuse_what_would_add_to_them() {
     let directory = Directory::new("awaited-full");

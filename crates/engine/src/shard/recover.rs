@@ -184,7 +184,7 @@ impl Shard {
             settled.extend(ids.map(|(carrier, id)| (carrier, id.clone())));
         }
         for (carrier, id) in settled {
-            self.note_settled_before(carrier, &id);
+            self.note_settled_before(carrier, &id, now);
         }
         self.restore_inbound();
         for fact in facts {

@@ -152,7 +152,7 @@ impl Shard {
         }
     }
 
-    fn cold_position(&self, id: MessageId) -> Option<u64> {
+    pub(super) fn cold_position(&self, id: MessageId) -> Option<u64> {
         let at = self.partition_of(id)?;
         self.partitions[at].cold_position(id)
     }

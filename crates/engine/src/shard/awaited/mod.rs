@@ -87,10 +87,26 @@ impl Shard {
         partitions.map(|it| it.counts().cold_awaited as u64).sum()
     }
 
-    /// An id of a message that was done with before the restart; it may have been used again for one that lies on the disk.
-    pub(super) fn note_settled_before(&mut self, carrier: CarrierId, id: &CarrierMessageId) {
-        let rows = &self.awaited.rows;
-        if rows.is_empty() || rows.hint(receipt_key(carrier, id)) == Hint::Nobody {
+    /// An id of a message that was done with before the restart; it may have been used again for one that lies on the disk. That there is a row
+    /// for it says nothing: the message itself has left one if it lay there.
+    pub(super) fn note_settled_before(
+        &mut self,
+        carrier: CarrierId,
+        id: &CarrierMessageId,
+        now: Now,
+    ) {
+        let (rows, key) = (&self.awaited.rows, receipt_key(carrier, id));
+        let last = match rows.hint(key) {
+            Hint::Nobody => None,
+            Hint::Message(message) => Some(message),
+            Hint::Files => rows
+                .tables()
+                .find(key, now.wall_ms)
+                .row
+                .map(|row| row.message),
+        };
+        let lies_there = |message| self.cold_position(message).is_some();
+        if !last.is_some_and(lies_there) {
             self.evidence.note_settled(carrier, id);
         }
     }

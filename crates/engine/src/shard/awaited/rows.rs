@@ -46,8 +46,18 @@ pub(in crate::shard) struct Rows {
     sealed: Option<Arc<KeyGeneration>>,
     /// Where replay files what memory should not hold.
     directory: Option<KeyDirectory>,
+    filed_in_replay: FiledInReplay,
+    /// With so many rows replay makes a file: [`UNFILED_MAX`].
+    replayed_max: usize,
     desk: KeyDesk,
     tables: Arc<KeyTables>,
+}
+
+/// Whether replay has met a disk that takes no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FiledInReplay {
+    SoFar,
+    Failed,
 }
 
 /// An empty directory of rows: those of an earlier run are made again from the journal.
@@ -77,6 +87,8 @@ impl Rows {
             present: KeyGeneration::default(),
             sealed: None,
             directory,
+            filed_in_replay: FiledInReplay::SoFar,
+            replayed_max: UNFILED_MAX,
             desk: KeyDesk::without_files(),
             tables: Arc::default(),
         }
@@ -92,22 +104,20 @@ impl Rows {
         self.present.add(receipt_key(carrier, id), row, made_ms);
     }
 
-    /// The same during replay, which files by itself what memory should not hold.
-    pub(in crate::shard) fn add_replayed(
-        &mut self,
-        of: Of<'_>,
-        due_ms: u64,
-        now: Now,
-    ) -> Result<(), KeyTableError> {
+    /// The same during replay, which files by itself what memory should not hold. Where that cannot be written rows stay in memory, however many
+    /// they are, until the thread can file them: a start must not need space.
+    pub(in crate::shard) fn add_replayed(&mut self, of: Of<'_>, due_ms: u64, now: Now) {
         self.add(of, due_ms, now.wall_ms);
-        if self.present.rows().len() < UNFILED_MAX {
-            return Ok(());
+        if self.present.rows().len() < self.replayed_max {
+            return;
         }
         let Some(directory) = &mut self.directory else {
-            return Ok(());
+            return;
         };
-        let full = std::mem::take(&mut self.present);
-        let rows = full.rows().map(|(key, prior)| KeyRow {
+        if self.filed_in_replay == FiledInReplay::Failed {
+            return;
+        }
+        let rows = self.present.rows().map(|(key, prior)| KeyRow {
             key,
             body: prior.body,
             message: prior.message,
@@ -115,10 +125,16 @@ impl Rows {
         });
         let batch = KeyBatch {
             rows: rows.collect(),
-            made_ms: full.made_ms().unwrap_or_default(),
+            made_ms: self.present.made_ms().unwrap_or_default(),
             covered: COVERED,
         };
-        directory.file(batch, now.wall_ms)
+        match directory.file(batch, now.wall_ms) {
+            Ok(()) => self.present = KeyGeneration::default(),
+            Err(error) => {
+                self.filed_in_replay = FiledInReplay::Failed;
+                tracing::warn!(%error, "rows of awaited receipts could not be filed while the journal is replayed; they stay in memory until they can be");
+            }
+        }
     }
 
     /// Replay is over: from now on a thread of its own files.
@@ -249,6 +265,36 @@ mod tests {
 
     fn carrier_id(nth: u16) -> CarrierMessageId {
         CarrierMessageId::new(nth.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_replay_that_cannot_file_keeps_its_rows_until_they_can_be_filed() {
+        let scratch = Scratch::new();
+        let opened = KeyDirectory::open(&scratch.0, 86_400_000).unwrap();
+        let mut rows = Rows::new(Some(opened.directory));
+        let now = Now {
+            mono_ns: 1,
+            wall_ms: 1_700_000_000_000,
+        };
+        rows.replayed_max = 1_000;
+        std::fs::remove_dir_all(&scratch.0).unwrap();
+        let id = IdSource::new(0).peek(now.wall_ms, 7);
+        let names = || (0..=FILED_ROWS).map(|nth| CarrierMessageId::new(&nth.to_be_bytes()));
+        for name in names() {
+            rows.add_replayed((CarrierId(1), &name, id), now.wall_ms + 864_000_000, now);
+        }
+        assert_eq!(rows.unfiled(), FILED_ROWS + 1);
+        std::fs::create_dir_all(&scratch.0).unwrap();
+        rows.start(now).unwrap();
+        while rows.files() == 0 {
+            rows.tick(u64::MAX, now, &Counter::noop()).unwrap();
+        }
+        for name in names().step_by(FILED_ROWS / 8) {
+            assert_eq!(
+                found(&rows, receipt_key(CarrierId(1), &name), now.wall_ms),
+                Some(id)
+            );
+        }
     }
 
     proptest! {
