@@ -4,6 +4,9 @@
 //! shard ──ask──► questions (urgent before others) ──► reader's thread: fetch, check, decode ──► answers ──► shard's next turn
 //! ```
 //!
+//! Urgent questions go first, but not for ever: after [`URGENT_IN_A_ROW`] of them one of the others is served. While receipts come faster than
+//! their messages can be read, bulk would not go on otherwise, nothing would expire, and the replay mark would wait for what nobody reads.
+//!
 //! A thread of its own, because a page that is not in the cache takes milliseconds and an otp must not wait for it; it decodes too, so that
 //! the shard only puts the message where it belongs. It also looks into the files of awaited receipts. Answers to questions of one kind come in the order of the questions.
 //!
@@ -27,6 +30,9 @@ use crate::config::EngineConfig;
 
 /// Most questions under way.
 pub(crate) const ANSWERS_MAX: usize = 1_024;
+/// Urgent questions served in a row while others wait. These are batches, which hold urgent ones up by milliseconds; how many come is bounded by what
+/// lanes use up.
+const URGENT_IN_A_ROW: u32 = 16;
 
 /// Who goes first at the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +95,8 @@ struct Question<P> {
 struct Questions<P> {
     urgent: VecDeque<Question<P>>,
     ahead: VecDeque<Question<P>>,
+    /// Urgent ones served since one of the others was, or none waited.
+    in_a_row: u32,
     closed: bool,
 }
 
@@ -252,12 +260,7 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
             self.desk.answer(question, source);
             return;
         }
-        let mut questions = self.desk.questions();
-        match urgency {
-            Urgency::Urgent => questions.urgent.push_back(question),
-            Urgency::Ahead => questions.ahead.push_back(question),
-        }
-        drop(questions);
+        self.desk.questions().push(urgency, question);
         self.desk.asked.notify_one();
     }
 
@@ -281,14 +284,41 @@ impl<P> Drop for Reader<P> {
     }
 }
 
+impl<P> Questions<P> {
+    const fn new() -> Self {
+        Self {
+            urgent: VecDeque::new(),
+            ahead: VecDeque::new(),
+            in_a_row: 0,
+            closed: false,
+        }
+    }
+
+    fn push(&mut self, urgency: Urgency, question: Question<P>) {
+        match urgency {
+            Urgency::Urgent => self.urgent.push_back(question),
+            Urgency::Ahead => self.ahead.push_back(question),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Question<P>> {
+        let others_wait = !self.ahead.is_empty();
+        let urgent = match self.in_a_row {
+            URGENT_IN_A_ROW if others_wait => None,
+            _ => self.urgent.pop_front(),
+        };
+        self.in_a_row = match &urgent {
+            Some(_) if others_wait => self.in_a_row + 1,
+            Some(_) | None => 0,
+        };
+        urgent.or_else(|| self.ahead.pop_front())
+    }
+}
+
 impl<P> Desk<P> {
     fn new(flag: Arc<WakeFlag>) -> Self {
         Self {
-            questions: Mutex::new(Questions {
-                urgent: VecDeque::new(),
-                ahead: VecDeque::new(),
-                closed: false,
-            }),
+            questions: Mutex::new(Questions::new()),
             asked: Condvar::new(),
             answers: ArrayQueue::new(ANSWERS_MAX),
             flag,
@@ -315,8 +345,7 @@ impl<P> Desk<P> {
             if questions.closed {
                 return None;
             }
-            let next = questions.urgent.pop_front();
-            if let Some(question) = next.or_else(|| questions.ahead.pop_front()) {
+            if let Some(question) = questions.pop() {
                 return Some(question);
             }
             questions = self
@@ -363,6 +392,36 @@ mod tests {
     use partition::record::{Admitted, RECORD_VERSION};
 
     use super::*;
+
+    fn question(purpose: u32) -> Question<u32> {
+        Question {
+            number: 0,
+            purpose,
+            sought: Sought::Records(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn however_many_are_urgent_the_others_are_served() {
+        let mut questions = Questions::new();
+        for _ in 0..2 * URGENT_IN_A_ROW {
+            questions.push(Urgency::Urgent, question(0));
+            let served = questions.pop().map(|question| question.purpose);
+            assert_eq!(served, Some(0), "nothing else waits");
+        }
+        questions.push(Urgency::Ahead, question(1));
+        questions.push(Urgency::Ahead, question(2));
+        let mut served = Vec::new();
+        for _ in 0..=3 * URGENT_IN_A_ROW {
+            questions.push(Urgency::Urgent, question(0));
+            served.extend(questions.pop().map(|question| question.purpose));
+        }
+        let row = URGENT_IN_A_ROW as usize;
+        let mut expected = vec![0; 3 * row + 1];
+        expected[row] = 1;
+        expected[2 * row + 1] = 2;
+        assert_eq!(served, expected);
+    }
 
     #[test]
     fn a_record_is_read_when_it_is_durable_and_not_before() {
