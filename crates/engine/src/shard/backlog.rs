@@ -8,8 +8,7 @@
 //!                         lane ◄── warm ◄── answers ◄──────── questions ──────┘
 //! ```
 //!
-//! What is asked about a single cold message (find, cancel), and what expires, goes the same way: the record is read first, then the
-//! request is served as for any other message.
+//! What expires goes the same way, and so does what is asked about a single cold message: see [`super::cold_requests`].
 //!
 //! Limits: a sub-queue keeps [`crate::Limits::head_messages`] in memory, and a sixteenth of that while more than half of the credits are in
 //! use; a turn warms at most [`WARMED_PER_TURN`] messages; at most [`AHEAD_MAX`] batches are read ahead; cold messages are bounded by
@@ -103,7 +102,7 @@ impl From<ReadFailed> for ShardFailure {
     }
 }
 
-fn unreadable(error: ApplyError) -> ShardFailure {
+pub(super) fn unreadable(error: ApplyError) -> ShardFailure {
     ShardFailure::Journal(error.to_string())
 }
 
@@ -300,24 +299,6 @@ impl Shard {
         Ok(present.filter(|present| *present != position))
     }
 
-    fn serve_answer(
-        &mut self,
-        request: Control,
-        found: Option<(u64, Whole)>,
-        now: Now,
-    ) -> Result<(), ShardFailure> {
-        let Some((position, record)) = found else {
-            return self.serve_request(request, now);
-        };
-        match self.moved(&record, position)? {
-            Some(_) => match self.ask_if_cold(request) {
-                Some(request) => self.serve_request(request, now),
-                None => Ok(()),
-            },
-            None => self.serve_asked(request, record, position, now),
-        }
-    }
-
     fn next_answer(&mut self, now: Now) -> Result<Option<Warming>, ShardFailure> {
         if let Some(warming) = self.backlog.warming.take() {
             return Ok(Some(warming));
@@ -351,53 +332,6 @@ impl Shard {
             }
             // It has a deadline of its own again, which is over.
             Some(Warmed::Waiting(_)) | None => {}
-        }
-        Ok(())
-    }
-
-    /// Serves a request about a message that was cold when it was asked. Other tenants' messages are not warmed: to them it is unknown.
-    fn serve_asked(
-        &mut self,
-        request: Control,
-        record: Whole,
-        position: u64,
-        now: Now,
-    ) -> Result<(), ShardFailure> {
-        let id = id_of(&record)?;
-        let at = usize::from(id.partition());
-        let warmed = match &request {
-            Control::Find {
-                tenant, id: asked, ..
-            } if *asked == id => {
-                let glimpsed = self.partitions[at].glimpse(record, position);
-                let found = glimpsed.map_err(unreadable)?;
-                if let Some((view, due_ms)) = found.filter(|(view, _)| view.tenant == *tenant) {
-                    request.found(view, due_ms);
-                    return Ok(());
-                }
-                None
-            }
-            Control::Cancel {
-                id: asked, tenant, ..
-            }
-            | Control::Replace {
-                id: asked, tenant, ..
-            } if *asked == id && *tenant == record.tenant() => self.warm(record, position)?,
-            Control::Find { .. }
-            | Control::Cancel { .. }
-            | Control::Replace { .. }
-            | Control::AcknowledgeInbound { .. }
-            | Control::Stats { .. } => None,
-        };
-        self.serve_request(request, now)?;
-        if let Some(Warmed::Queued(enqueue)) = warmed {
-            if self.partitions[at].enqueue_admitted(id).is_some() {
-                // After a replacement the cell finds it superseded.
-                self.enter_lane(enqueue, 0, now);
-            } else {
-                self.cell.left_lanes(id);
-                self.cell.left_place(id, enqueue.attempt);
-            }
         }
         Ok(())
     }
@@ -455,31 +389,9 @@ impl Shard {
         }
         Ok(warmed)
     }
-
-    /// A request that may be about a single message: given back if it can be served at once, kept until the message is read if that is
-    /// cold.
-    pub(super) fn ask_if_cold(&mut self, request: Control) -> Option<Control> {
-        let position = request.message().and_then(|id| {
-            let at = self.partition_of(id)?;
-            self.partitions[at].cold_position(id)
-        });
-        let Some(position) = position else {
-            return Some(request);
-        };
-        let purpose = Purpose::Asked(request);
-        self.backlog
-            .reader
-            .ask(Urgency::Urgent, purpose, vec![position]);
-        None
-    }
-
-    /// Whether a turn's requests can be taken, were all of them about cold messages.
-    pub(super) const fn may_ask(&self) -> bool {
-        self.backlog.reader.room() >= super::REQUESTS_PER_TURN
-    }
 }
 
-fn id_of(record: &Whole) -> Result<MessageId, ShardFailure> {
+pub(super) fn id_of(record: &Whole) -> Result<MessageId, ShardFailure> {
     record
         .id()
         .ok_or_else(|| ShardFailure::Journal("a record of a cold message names none".into()))

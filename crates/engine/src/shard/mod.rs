@@ -16,6 +16,7 @@
 
 mod awaited;
 mod backlog;
+mod cold_requests;
 mod deferred;
 mod evidence;
 mod housekeeping;
