@@ -13,7 +13,7 @@
 //! A question about a record that is not durable yet, since its message was carried just now, is kept back until it is: before, the record may not
 //! be in its file.
 //!
-//! Limits: [`ANSWERS_MAX`] questions that are not answered and taken, kept by whoever asks ([`Reader::room`]).
+//! Limits: [`ANSWERS_MAX`] questions whose places were not given back, kept by whoever asks ([`Reader::room`]).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ use queue::WakeFlag;
 
 use crate::config::EngineConfig;
 
-/// Most questions under way.
+/// Most questions under way, with those whose answers are being gone through.
 pub(crate) const ANSWERS_MAX: usize = 1_024;
 /// Urgent questions served in a row while others wait. These are batches, which hold urgent ones up by milliseconds; how many come is bounded by what
 /// lanes use up.
@@ -76,17 +76,23 @@ pub(crate) enum Found {
     Row(Option<MessageId>),
 }
 
+/// The place of a question at the reader. Until it is given back, the journal keeps what was asked for: if one of the records turns out to have
+/// moved meanwhile, those behind it may be asked for again where they were.
+#[derive(Debug)]
+#[must_use = "a place that is not given back is lost, and holds the journal for ever"]
+pub(crate) struct Place(u64);
+
 /// What was asked for what, and what was found.
 #[derive(Debug)]
 pub(crate) struct Answer<P> {
-    number: u64,
+    pub(crate) place: Place,
     pub(crate) purpose: P,
     pub(crate) found: Found,
 }
 
 #[derive(Debug)]
 struct Question<P> {
-    number: u64,
+    place: Place,
     purpose: P,
     sought: Sought,
 }
@@ -112,7 +118,7 @@ struct Desk<P> {
 #[derive(Debug)]
 pub(crate) struct Reader<P> {
     desk: Arc<Desk<P>>,
-    /// Questions asked whose answers were not taken: the number of each, and the oldest position it asks for.
+    /// Places that were not given back: the number of each, and the oldest position that it asks for.
     under_way: Vec<(u64, u64)>,
     asked: u64,
     /// How far records can be read.
@@ -196,7 +202,7 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
 
     /// How many more questions may be asked.
     pub(crate) const fn room(&self) -> usize {
-        ANSWERS_MAX - self.under_way.len()
+        ANSWERS_MAX.saturating_sub(self.under_way.len())
     }
 
     /// Whether nothing is under way.
@@ -204,8 +210,9 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
         self.under_way.is_empty()
     }
 
-    /// The oldest position that somebody still wants to read: the journal must keep it although its message may lie elsewhere by now.
-    pub(crate) fn oldest_asked(&self) -> Option<u64> {
+    /// The oldest position that somebody still wants to read, or may want to read again: the journal must keep it although its message may lie
+    /// elsewhere by now.
+    pub(crate) fn oldest_wanted(&self) -> Option<u64> {
         self.under_way.iter().map(|(_, oldest)| *oldest).min()
     }
 
@@ -233,7 +240,7 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
         };
         self.under_way.push((number, oldest.unwrap_or(u64::MAX)));
         let question = Question {
-            number,
+            place: Place(number),
             purpose,
             sought,
         };
@@ -264,11 +271,14 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
         self.desk.asked.notify_one();
     }
 
+    /// The next answer, whose place is to be given back.
     pub(crate) fn take_answer(&mut self) -> Option<Answer<P>> {
-        let answer = self.desk.answers.pop()?;
-        self.under_way
-            .retain(|(number, _)| *number != answer.number);
-        Some(answer)
+        self.desk.answers.pop()
+    }
+
+    /// An answer has been gone through.
+    pub(crate) fn give_back(&mut self, Place(done): Place) {
+        self.under_way.retain(|(number, _)| *number != done);
     }
 }
 
@@ -357,7 +367,7 @@ impl<P> Desk<P> {
 
     fn answer(&self, question: Question<P>, source: &mut WholeSource) {
         let Question {
-            number,
+            place,
             purpose,
             sought,
         } = question;
@@ -374,7 +384,7 @@ impl<P> Desk<P> {
             } => Found::Row(tables.find(key, now_ms).row.map(|row| row.message)),
         };
         let kept = self.answers.push(Answer {
-            number,
+            place,
             purpose,
             found,
         });
@@ -395,7 +405,7 @@ mod tests {
 
     fn question(purpose: u32) -> Question<u32> {
         Question {
-            number: 0,
+            place: Place(0),
             purpose,
             sought: Sought::Records(Vec::new()),
         }
@@ -455,8 +465,9 @@ mod tests {
         let second = append(&mut appender);
         reader.ask(Urgency::Urgent, 'b', vec![first.start.0, second.start.0]);
         reader.ask(Urgency::Urgent, 'a', vec![first.start.0]);
-        let taken = reader.take_answer().map(|answer| answer.purpose);
-        assert_eq!((taken, reader.has_answer()), (Some('a'), false));
+        let taken = reader.take_answer().unwrap();
+        assert_eq!((taken.purpose, reader.has_answer()), ('a', false));
+        reader.give_back(taken.place);
         appender.commit();
         while appender.durable() < second.end {
             std::thread::yield_now();
@@ -468,7 +479,11 @@ mod tests {
         };
         assert_eq!((answer.purpose, records.len()), ('b', 2));
         assert_eq!(records[1].1, Whole::Admitted(Box::<Admitted>::default()));
-        assert!(reader.is_idle());
+        // Some of what was read may have to be read again.
+        assert_eq!(reader.oldest_wanted(), Some(first.start.0));
+        assert_eq!((reader.room(), reader.is_idle()), (ANSWERS_MAX - 1, false));
+        reader.give_back(answer.place);
+        assert_eq!((reader.oldest_wanted(), reader.is_idle()), (None, true));
         drop((reader, appender));
         journal.close().unwrap();
         let _ = std::fs::remove_dir_all(dir);

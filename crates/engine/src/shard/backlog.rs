@@ -22,7 +22,7 @@ use queue::{Amount, Spilled, Thirst};
 use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
 use crate::cell::{LaneReading, LaneThirst, Whereabouts, name_of};
 use crate::control::Control;
-use crate::reader::{Answer, Found, ReadFailed, Reader, Urgency};
+use crate::reader::{Answer, Found, Place, ReadFailed, Reader, Urgency};
 
 /// Most messages warmed in a turn: an otp waits for the turn to end.
 const WARMED_PER_TURN: usize = 64;
@@ -54,8 +54,14 @@ pub(super) enum Purpose {
     Awaited(u64),
 }
 
-/// Records that were read, from last to first, and what for.
-type Warming = (Purpose, Vec<(u64, Whole)>);
+/// An answer that is being gone through.
+#[derive(Debug)]
+struct Warming {
+    place: Place,
+    purpose: Purpose,
+    /// From last to first.
+    records: Vec<(u64, Whole)>,
+}
 
 /// What of the backlog is on its way back.
 #[derive(Debug)]
@@ -92,7 +98,7 @@ impl Backlog {
 
     /// Whether nobody waits for a record.
     pub(super) const fn is_idle(&self) -> bool {
-        self.warming.is_none() && self.reader.is_idle()
+        self.reader.is_idle()
     }
 }
 
@@ -237,17 +243,24 @@ impl Shard {
     fn warm_answers(&mut self, now: Now) -> Result<(), ShardFailure> {
         let mut left = WARMED_PER_TURN;
         while left > 0 && self.journal.room_bytes() >= DECISION_ROOM_BYTES {
-            let Some((purpose, mut records)) = self.next_answer(now)? else {
+            let Some(warming) = self.next_answer(now)? else {
                 return Ok(());
             };
+            let Warming {
+                place,
+                purpose,
+                mut records,
+            } = warming;
             let purpose = match purpose {
                 Purpose::Asked(request) => {
                     left -= 1;
+                    self.backlog.reader.give_back(place);
                     self.serve_answer(request, records.pop(), now)?;
                     continue;
                 }
                 Purpose::Awaited(ticket) => {
                     left -= 1;
+                    self.backlog.reader.give_back(place);
                     self.take_awaited(ticket, records.pop(), now)?;
                     continue;
                 }
@@ -266,6 +279,7 @@ impl Shard {
                     let rest = records.drain(..).rev().map(|(position, _)| position);
                     let positions = std::iter::once(moved).chain(rest).collect();
                     let reader = &mut self.backlog.reader;
+                    reader.give_back(place);
                     reader.ask(Urgency::Ahead, purpose, positions);
                     return Ok(());
                 }
@@ -280,16 +294,28 @@ impl Shard {
                     }
                 }
             }
-            match (records.is_empty(), &purpose) {
-                (false, _) => self.backlog.warming = Some((purpose, records)),
-                (true, Purpose::Ahead(_)) => self.backlog.ahead -= 1,
-                (true, Purpose::Carried) => self.cold_was_read(),
-                (true, Purpose::Expired | Purpose::Asked(_) | Purpose::Awaited(_)) => {
-                    self.backlog.expiring = false;
-                }
+            if !records.is_empty() {
+                self.backlog.warming = Some(Warming {
+                    place,
+                    purpose,
+                    records,
+                });
+                return Ok(());
             }
+            self.backlog.reader.give_back(place);
+            self.batch_is_done(&purpose);
         }
         Ok(())
+    }
+
+    fn batch_is_done(&mut self, purpose: &Purpose) {
+        match purpose {
+            Purpose::Ahead(_) => self.backlog.ahead -= 1,
+            Purpose::Carried => self.cold_was_read(),
+            Purpose::Expired | Purpose::Asked(_) | Purpose::Awaited(_) => {
+                self.backlog.expiring = false;
+            }
+        }
     }
 
     /// Where to read instead, if the message of a record was carried while the record was being read.
@@ -303,21 +329,31 @@ impl Shard {
         if let Some(warming) = self.backlog.warming.take() {
             return Ok(Some(warming));
         }
-        while let Some(Answer { purpose, found, .. }) = self.backlog.reader.take_answer() {
+        while let Some(answer) = self.backlog.reader.take_answer() {
+            let Answer {
+                place,
+                purpose,
+                found,
+            } = answer;
             match (found, purpose) {
                 (Found::Records(records), purpose) => {
                     let mut records = records?;
                     records.reverse();
-                    return Ok(Some((purpose, records)));
+                    return Ok(Some(Warming {
+                        place,
+                        purpose,
+                        records,
+                    }));
                 }
                 (Found::Row(message), Purpose::Awaited(ticket)) => {
+                    self.backlog.reader.give_back(place);
                     self.ask_for_record(ticket, message, now)?;
                 }
                 // Rows are sought for receipts only.
                 (
                     Found::Row(_),
                     Purpose::Ahead(_) | Purpose::Expired | Purpose::Carried | Purpose::Asked(_),
-                ) => {}
+                ) => self.backlog.reader.give_back(place),
             }
         }
         Ok(None)

@@ -72,8 +72,8 @@ impl Shard {
         if let Some((oldest, carried)) = self.retention.pending {
             // The event log is told of each record before the journal lets go of it: a power cut must not take both.
             // And what is being read back from before may have been carried meanwhile.
-            let read = self.backlog.reader.oldest_asked();
-            let is_read = read.is_none_or(|asked| asked >= oldest.0);
+            let read = self.backlog.reader.oldest_wanted();
+            let is_read = read.is_none_or(|wanted| wanted >= oldest.0);
             if carried <= self.journal.synced() && is_read && self.events_secured(oldest) {
                 self.retention.pending = None;
                 needed = oldest;
