@@ -12,7 +12,7 @@
 //!
 //! | what | lets go |
 //! |---|---|
-//! | a live message, in any state | [`Partition::carried`]; one that is cold, [`Partition::carried_cold`] |
+//! | a live message, in any state | [`Partition::carried`]; one that is cold, [`Partition::carried_cold`]. One that waits for an answer is not searched for: that is over in seconds |
 //! | an inbound message that nobody has acknowledged | [`Partition::carried_inbound`]: its record once more |
 //! | an early receipt | by itself, after [`crate::Limits::early_receipt_ms`] (a minute) |
 //! | idempotency keys that are in no file | by themselves, at the next sealing: an hour, or a stretch of journal that the engine bounds |

@@ -1,19 +1,20 @@
-//! Messages that wait deep in a long sub-queue: not an entry each but a row.
+//! Messages of which one record says all there is to say: not an entry each but a row.
 //!
-//! A *cold* message was admitted, is queued, and nothing else ever happened to it, so that its Admitted record is all there is to say of it.
-//! What is kept in memory is where that record begins, when the message expires, and its [`message::MessageId::ordinal`]: 10 octets, since each is
-//! a distance from what the chunk has in common. Who needs more reads the record and makes the message *warm* again.
+//! A *cold* message waits deep in a long sub-queue, and its Admitted or Carried record says everything; or it awaits a receipt, and its Carried
+//! record does. What is kept in memory is where that record begins, the message's deadline (the end of its validity, or of the wait for the
+//! receipt), and its [`message::MessageId::ordinal`]: 10 octets, since each is a distance from what the chunk has in common. Who needs more reads
+//! the record and makes the message *warm* again.
 //!
 //! ```text
-//! chunks by first ordinal:  [ up to 1,024 rows ] [ rows ] [ rows ] ...   a row: ordinal 4 | position 4 | expiry 2
-//!                             earliest expiry, rows left                   one that left keeps its place until half of its chunk did
+//! chunks by first ordinal:  [ up to 1,024 rows ] [ rows ] [ rows ] ...   a row: ordinal 4 | position 4 | deadline 2
+//!                             earliest deadline, rows left                 one that left keeps its place until half of its chunk did
 //! ```
 //!
-//! A chunk whose ids span more than a quarter of an hour, whose records lie more than 3 GiB apart, or whose messages expire more than half a day apart
+//! A chunk whose ids span more than a quarter of an hour, whose records lie more than 3 GiB apart, or whose deadlines are more than half a day apart
 //! keeps whole numbers in that column: 8 octets.
 //!
-//! Expiry costs a look at a number per chunk, not a timer per message; expiry is therefore found late by up to [`GRAIN_MS`], which is no
-//! matter, since what is warmed is held against its exact expiry before it is sent.
+//! Deadlines cost a look at a number per chunk, not a timer per message; one is therefore found late by up to [`GRAIN_MS`], which is no
+//! matter, since what is warmed is held against its exact validity before it is sent.
 //!
 //! Limits: [`CHUNK_ROWS`] rows a chunk; how many rows there are is bounded by whoever makes messages cold.
 
@@ -24,20 +25,20 @@ use super::column::{self, Column};
 /// Rows in a chunk: 10 KiB.
 const CHUNK_ROWS: usize = 1024;
 
-/// Expiries are kept in seconds, rounded up.
+/// Deadlines are kept in seconds, rounded up.
 pub(crate) const GRAIN_MS: u64 = 1_000;
 
 /// The position of a row that left; no record begins there.
 const GONE: u64 = column::NONE;
 
-/// An expiry that was handed out: whoever warms the message finds out.
+/// A deadline that was handed out: whoever warms the message finds out.
 const NEVER: u64 = column::NONE;
 
 /// An ordinal is 42 bits of milliseconds and a counter of 22, of which 12 are more than one partition uses up in a millisecond.
 type Ordinals = Column<u32, 22, 12>;
 type Positions = Column<u32, 0, 0>;
 /// In seconds.
-type Expiries = Column<u16, 0, 0>;
+type Deadlines = Column<u16, 0, 0>;
 
 /// The cold messages of a partition.
 #[derive(Debug, Default)]
@@ -52,10 +53,10 @@ struct Chunk {
     /// Rising.
     ordinals: Ordinals,
     positions: Positions,
-    expiries_s: Expiries,
+    deadlines_s: Deadlines,
     left: usize,
-    /// No row expires before this.
-    first_expiry_s: u64,
+    /// No row is due before this.
+    first_deadline_s: u64,
 }
 
 impl ColdTable {
@@ -64,15 +65,15 @@ impl ColdTable {
     }
 
     /// Adds a message whose record begins at `position`; one that is there already is moved to that position.
-    pub(crate) fn insert(&mut self, ordinal: u64, position: u64, expires_ms: u64) {
-        let expiry_s = expires_ms.div_ceil(GRAIN_MS);
+    pub(crate) fn insert(&mut self, ordinal: u64, position: u64, deadline_ms: u64) {
+        let deadline_s = deadline_ms.div_ceil(GRAIN_MS);
         let last = self
             .chunks
             .range_mut(..=ordinal)
             .next_back()
             .map(|(_, chunk)| chunk);
         let Some(chunk) = last else {
-            return self.open(ordinal, position, expiry_s);
+            return self.open(ordinal, position, deadline_s);
         };
         let at = match chunk.ordinals.search(ordinal) {
             Ok(at) => {
@@ -80,27 +81,27 @@ impl ColdTable {
                     chunk.left += 1;
                     self.len += 1;
                 }
-                chunk.expiries_s.replace(at, expiry_s);
-                chunk.first_expiry_s = chunk.first_expiry_s.min(expiry_s);
+                chunk.deadlines_s.replace(at, deadline_s);
+                chunk.first_deadline_s = chunk.first_deadline_s.min(deadline_s);
                 return;
             }
             Err(at) => at,
         };
         if chunk.ordinals.len() < CHUNK_ROWS {
-            chunk.insert(at, (ordinal, position, expiry_s));
+            chunk.insert(at, (ordinal, position, deadline_s));
             self.len += 1;
         } else if at == CHUNK_ROWS {
-            self.open(ordinal, position, expiry_s);
+            self.open(ordinal, position, deadline_s);
         } else {
             let upper = chunk.split();
             self.chunks.insert(upper.ordinals.value(0), upper);
-            self.insert(ordinal, position, expires_ms);
+            self.insert(ordinal, position, deadline_ms);
         }
     }
 
-    fn open(&mut self, ordinal: u64, position: u64, expiry_s: u64) {
+    fn open(&mut self, ordinal: u64, position: u64, deadline_s: u64) {
         let mut chunk = Chunk::with_capacity(0);
-        chunk.insert(0, (ordinal, position, expiry_s));
+        chunk.insert(0, (ordinal, position, deadline_s));
         self.chunks.insert(ordinal, chunk);
         self.len += 1;
     }
@@ -159,7 +160,7 @@ impl ColdTable {
         let now_s = now_ms / GRAIN_MS;
         let end = due.len() + max;
         let chunks = self.chunks.values_mut();
-        for chunk in chunks.filter(|chunk| chunk.first_expiry_s <= now_s) {
+        for chunk in chunks.filter(|chunk| chunk.first_deadline_s <= now_s) {
             chunk.take_due(now_s, end, due);
             if due.len() >= end {
                 return;
@@ -173,18 +174,18 @@ impl Chunk {
         Self {
             ordinals: Column::with_capacity(rows),
             positions: Column::with_capacity(rows),
-            expiries_s: Column::with_capacity(rows),
+            deadlines_s: Column::with_capacity(rows),
             left: 0,
-            first_expiry_s: NEVER,
+            first_deadline_s: NEVER,
         }
     }
 
-    fn insert(&mut self, at: usize, (ordinal, position, expiry_s): (u64, u64, u64)) {
+    fn insert(&mut self, at: usize, (ordinal, position, deadline_s): (u64, u64, u64)) {
         self.ordinals.insert(at, ordinal);
         self.positions.insert(at, position);
-        self.expiries_s.insert(at, expiry_s);
+        self.deadlines_s.insert(at, deadline_s);
         self.left += 1;
-        self.first_expiry_s = self.first_expiry_s.min(expiry_s);
+        self.first_deadline_s = self.first_deadline_s.min(deadline_s);
     }
 
     /// Takes the upper half off, into a chunk of its own.
@@ -198,9 +199,9 @@ impl Chunk {
         Self {
             ordinals: self.ordinals.split_off(at),
             positions,
-            expiries_s: self.expiries_s.split_off(at),
+            deadlines_s: self.deadlines_s.split_off(at),
             left,
-            first_expiry_s: self.first_expiry_s,
+            first_deadline_s: self.first_deadline_s,
         }
     }
 
@@ -210,7 +211,11 @@ impl Chunk {
         for at in 0..self.ordinals.len() {
             let position = self.positions.value(at);
             if position != GONE {
-                let row = (self.ordinals.value(at), position, self.expiries_s.value(at));
+                let row = (
+                    self.ordinals.value(at),
+                    position,
+                    self.deadlines_s.value(at),
+                );
                 rows.insert(rows.ordinals.len(), row);
             }
         }
@@ -218,21 +223,21 @@ impl Chunk {
     }
 
     fn take_due(&mut self, now_s: u64, end: usize, due: &mut Vec<(u64, u64)>) {
-        let mut first_expiry_s = NEVER;
+        let mut first_deadline_s = NEVER;
         for at in 0..self.ordinals.len() {
             let position = self.positions.value(at);
             if position == GONE {
                 continue;
             }
-            let mut expiry_s = self.expiries_s.value(at);
-            if expiry_s <= now_s && due.len() < end {
-                expiry_s = NEVER;
-                self.expiries_s.replace(at, NEVER);
+            let mut deadline_s = self.deadlines_s.value(at);
+            if deadline_s <= now_s && due.len() < end {
+                deadline_s = NEVER;
+                self.deadlines_s.replace(at, NEVER);
                 due.push((self.ordinals.value(at), position));
             }
-            first_expiry_s = first_expiry_s.min(expiry_s);
+            first_deadline_s = first_deadline_s.min(deadline_s);
         }
-        self.first_expiry_s = first_expiry_s;
+        self.first_deadline_s = first_deadline_s;
     }
 }
 
