@@ -4,6 +4,9 @@
 
 mod scratch;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use journal::keyed::{Key, KeyedConfig, KeyedIndex, KeyedLog, KeyedRecovery, ReadEnd, ReadFault};
 use journal::{FileStorage, OpenError, Position};
 use proptest::prelude::*;
@@ -84,6 +87,28 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
+/// How a process ended.
+enum End {
+    Kill,
+    Power,
+}
+
+/// Where a log goes on.
+#[derive(PartialEq, Eq)]
+enum Begun {
+    There,
+    Anew,
+}
+
+fn length(path: &PathBuf) -> u64 {
+    path.metadata().unwrap().len()
+}
+
+fn lengths(dir: &Path) -> BTreeMap<PathBuf, u64> {
+    let paths = files(dir).into_iter();
+    paths.map(|path| (path.clone(), length(&path))).collect()
+}
+
 struct Model {
     dir: Scratch,
     log: KeyedLog,
@@ -92,8 +117,8 @@ struct Model {
     /// No promise is made before this key.
     gap: Key,
     next: u64,
-    /// Bytes of each file, by name, when it was last synced.
-    synced: Vec<u64>,
+    /// Bytes of each file that no power cut can take.
+    synced: BTreeMap<PathBuf, u64>,
     now_ms: u64,
 }
 
@@ -108,7 +133,7 @@ impl Model {
             records: Vec::new(),
             gap: Key::default(),
             next: 1,
-            synced: Vec::new(),
+            synced: BTreeMap::new(),
             now_ms: 1_000,
         }
     }
@@ -139,19 +164,23 @@ impl Model {
                 // The mark that says so is in the next file, or this one's next mark.
                 self.log.mark(self.log.through(), self.now_ms).unwrap();
                 self.log.write_batch(self.now_ms).unwrap();
-                let paths = files(self.dir.path());
-                let lengths = paths.iter().map(|path| path.metadata().unwrap().len());
-                self.synced = lengths.collect();
+                self.synced = lengths(self.dir.path());
             }
             Step::Kill(bytes) => {
                 let last = files(self.dir.path()).pop().unwrap();
                 let length = last.metadata().unwrap().len();
                 truncate(&last, length.saturating_sub(u64::from(*bytes)));
-                self.reopen();
+                self.reopen(End::Kill);
             }
             Step::Power(at, cut) => {
+                let oldest = self.log.index().oldest();
                 self.lose_power(*at, *cut);
-                self.reopen();
+                let first = files(self.dir.path()).remove(0);
+                let is_synced = self.synced.contains_key(&first);
+                let begun = self.reopen(End::Power);
+                // What a sync covers stays, whichever file lost its end.
+                let stays = is_synced && begun == Begun::There;
+                assert!(!stays || self.log.index().oldest() <= oldest);
             }
             Step::Gap => {
                 self.next += 100;
@@ -172,47 +201,62 @@ impl Model {
         self.records.push(key);
     }
 
-    /// Spoils or drops something that no sync covers.
+    /// Spoils or drops something that no sync covers, of any file.
     fn lose_power(&self, at: u16, cut: bool) {
-        for path in files(self.dir.path()) {
-            age(&path);
-        }
         let paths = files(self.dir.path());
-        let last = paths.last().unwrap();
-        let length = last.metadata().unwrap().len();
-        let safe = if self.synced.len() == paths.len() {
-            self.synced.last().copied().unwrap_or(0)
-        } else {
-            0
-        };
+        for path in &paths {
+            age(path);
+        }
+        let at = usize::from(at);
+        let covered = |path: &PathBuf| self.synced.get(path).copied().unwrap_or(0);
+        let begin = paths.iter().position(|path| covered(path) < length(path));
+        let begin = begin.unwrap_or(paths.len() - 1);
+        let path = &paths[begin + at % (paths.len() - begin)];
+        let (safe, length) = (covered(path) as usize, length(path) as usize);
         if length > safe {
-            let at = safe + u64::from(at) % (length - safe);
+            let at = safe + at % (length - safe);
             if cut {
-                truncate(last, at);
+                truncate(path, at as u64);
             } else {
-                flip(last, usize::try_from(at).unwrap());
+                flip(path, at);
             }
         }
     }
 
     /// What was lost of the end is appended again, as the replay of the journal would.
-    fn reopen(&mut self) {
+    fn reopen(&mut self, end: End) -> Begun {
         let dir = Scratch::new("keyed-idle");
         let idle = open(config(&dir), 0).unwrap().log;
         drop(std::mem::replace(&mut self.log, idle));
         self.log = open(config(&self.dir), self.now_ms).unwrap().log;
+        let found = lengths(self.dir.path());
+        self.synced = match end {
+            // What was read after a power cut came from the disk.
+            End::Power => found,
+            End::Kill => {
+                let kept = std::mem::take(&mut self.synced).into_iter();
+                kept.filter_map(|(path, length)| {
+                    let length = length.min(*found.get(&path)?);
+                    Some((path, length))
+                })
+                .collect()
+            }
+        };
         let begun = self.log.index().oldest();
         let through = self.log.through();
         assert!(begun <= through);
-        if through < self.gap {
+        let begun = if through < self.gap {
             // The file with the gap's mark is gone, and all before it was deleted: begin anew, as the engine would.
             self.log.begin_anew(self.gap, self.now_ms).unwrap();
-        }
+            Begun::Anew
+        } else {
+            Begun::There
+        };
         for key in self.records.clone() {
             append(&mut self.log, key);
         }
         self.log.write_batch(self.now_ms).unwrap();
-        self.synced.clear();
+        begun
     }
 
     fn check_from(&self, at: u16) {

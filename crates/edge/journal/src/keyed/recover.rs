@@ -125,32 +125,45 @@ impl From<Sound> for KeyedFile {
     }
 }
 
-/// The files from the last one on that does not follow from the one before it; the others, and those without a beginning, are deleted.
+/// Files that follow one from the other; those that do not, and those without a beginning, are deleted.
+///
+/// Where one is shorter than the next says, a power cut may have taken its end: then what lies behind goes, for the journal has it still. Unless a
+/// file behind knows that it was synced: then it was damaged, and what lies before goes, for nothing can be told over the hole.
 fn sound_files(
     storage: &dyn Storage,
     dir: &Path,
     cuts: &mut Vec<Cut>,
 ) -> Result<Vec<Sound>, OpenError> {
-    let mut sound: Vec<Sound> = Vec::new();
+    let mut files: Vec<Sound> = Vec::new();
     for file in names::list(storage, dir)? {
-        let next = match beginning_of(storage, &file)? {
-            Ok(next) => next,
-            Err(what) => {
-                delete(storage, &file.path, what, cuts)?;
-                continue;
+        match beginning_of(storage, &file)? {
+            Ok(file) => files.push(file),
+            Err(what) => delete(storage, &file.path, what, cuts)?,
+        }
+    }
+    let mut sound: Vec<Sound> = Vec::new();
+    while !files.is_empty() {
+        let synced = files.iter().map(|file| file.mark.synced).max();
+        let next = files.remove(0);
+        let (worthless, what) = match (sound.last(), next.mark.before) {
+            (_, Before::Gap) => (sound.drain(..), "it lies before a gap that was told"),
+            (Some(last), Before::Complete) if last.end == next.file.start => (sound.drain(..0), ""),
+            (Some(last), Before::Complete) if synced <= Some(last.end) => {
+                files.insert(0, next);
+                for behind in files {
+                    let what = "the end of a file before it was lost before it was synced".into();
+                    delete(storage, &behind.file.path, what, cuts)?;
+                }
+                break;
             }
+            (Some(_), Before::Complete) => (
+                sound.drain(..),
+                "the file behind it does not begin where it ends",
+            ),
+            (None, Before::Complete) => (sound.drain(..0), ""),
         };
-        let fault = match (sound.last(), next.mark.before) {
-            (_, Before::Gap) => Some("it lies before a gap that was told"),
-            (Some(last), Before::Complete) if last.end != next.file.start => {
-                Some("the file behind it does not begin where it ends")
-            }
-            (Some(_) | None, Before::Complete) => None,
-        };
-        if let Some(what) = fault {
-            for worthless in sound.drain(..) {
-                delete(storage, &worthless.file.path, what.into(), cuts)?;
-            }
+        for worthless in worthless {
+            delete(storage, &worthless.file.path, what.into(), cuts)?;
         }
         sound.push(next);
     }
