@@ -5,9 +5,9 @@ mod rig;
 use std::fs;
 use std::path::PathBuf;
 
-use engine::{Engine, KeysWhenFull, Limits, PartitionLimits};
+use engine::{Engine, EngineFailure, KeysWhenFull, Limits, OpenError, PartitionLimits};
 use message::{Category, MessageId, Reason, Submission};
-use rig::{Directory, Script, start, submission, submit, wait_for};
+use rig::{Directory, Script, config, start, submission, submit, wait_for};
 
 /// Files are made as soon as a partition holds two keys.
 fn limits() -> Limits {
@@ -191,6 +191,35 @@ async fn the_oldest_keys_are_given_up_where_that_is_configured() {
     });
     let again = admit(&engine, 0).await;
     assert_ne!(again, first);
+    engine.stop();
+    engine.join().expect("an orderly end");
+}
+
+/// A second start by mistake is told so before it removes what it would take for leftovers.
+#[tokio::test]
+async fn a_second_engine_leaves_the_directory_of_the_first_alone() {
+    let directory = Directory::new("keys-locked");
+    let engine = start(&directory, &Script::default(), limits());
+    let id = admit(&engine, 0).await;
+    let marks = ["keys/half-made.tmp", "receipts/of-the-first"].map(|name| directory.0.join(name));
+    for mark in &marks {
+        fs::write(mark, b"the first one's").expect("the directory is ours");
+    }
+    let second = Engine::start(config(&directory, limits()), Box::new(|_| Vec::new()));
+    let refused = second.expect("its thread starts").join();
+    for mark in &marks {
+        assert!(mark.exists(), "{} is gone", mark.display());
+    }
+    let locked = journal::OpenError::Locked {
+        dir: directory.0.join("journal"),
+    };
+    match refused {
+        Err(EngineFailure::Open(OpenError::Journal(why))) => {
+            assert_eq!(why.to_string(), locked.to_string());
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+    assert_known(&engine, &[id]).await;
     engine.stop();
     engine.join().expect("an orderly end");
 }

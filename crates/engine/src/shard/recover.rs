@@ -1,5 +1,7 @@
 //! From the journal back to a running shard.
 //!
+//! Opening the journal comes before anything else touches the data directory: its lock says that nobody else has it.
+//!
 //! 1. Replay the journal: every record is applied, as it was when it was new. A message that entered a lane unclaimed is kept cold, however
 //!    short the lane: most records of a long journal are of such, and a row costs a tenth of an entry. Reading ahead brings them back. Events
 //!    that the event log lacks are made again.
@@ -20,7 +22,7 @@ use super::awaited::{Awaited, Rows, open_directory};
 use super::backlog::Backlog;
 use super::housekeeping::Housekeeping;
 use super::keys::Keys;
-use super::replay::{Replay, open_written, replay_journal};
+use super::replay::{Replay, open_journal, open_written, replay_journal};
 use super::retention::Retention;
 use super::unpin::Unpinning;
 use super::{DeferredQueue, Evidence, Shard, ShardFailure};
@@ -90,10 +92,11 @@ impl Shard {
     ) -> Result<(Self, J), OpenError> {
         let now = (shared.config.clock)();
         let config = &shared.config;
+        let mut recovery = open_journal(config)?;
         let (key_directory, known) = open_files(config, helpers.key_files, now)?;
         let mut cell = cell(config, connectors, now)?;
         let mut replay = Replay::new(config, known, &mut cell, now)?;
-        let (recovery, span) = replay_journal(&shared, &mut replay)?;
+        let span = replay_journal(config, &mut recovery, &mut replay)?;
         let flag = Arc::clone(&shared.flag);
         let (appender, journal) = start(
             recovery,

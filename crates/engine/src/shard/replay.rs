@@ -330,19 +330,24 @@ fn lane_of(number: u32) -> Result<Lane, String> {
     lane.copied().ok_or_else(|| NO_SUCH_LANE.into())
 }
 
-pub(super) fn replay_journal(
-    shared: &Arc<Shared>,
-    replay: &mut Replay<'_>,
-) -> Result<(Recovery, JournalSpan), OpenError> {
-    let config = JournalConfig {
-        file_max_bytes: shared.config.journal_file_max_bytes,
-        buffer_max_bytes: shared.config.journal_buffer_max_bytes,
-        reserve_bytes: shared.config.journal_reserve_bytes,
-        sync: shared.config.journal_sync,
-        history: shared.config.journal_history,
-        ..JournalConfig::new(shared.config.dir.join("journal"))
+/// Takes the data directory's lock, and changes nothing yet.
+pub(super) fn open_journal(config: &EngineConfig) -> Result<Recovery, journal::OpenError> {
+    let journal = JournalConfig {
+        file_max_bytes: config.journal_file_max_bytes,
+        buffer_max_bytes: config.journal_buffer_max_bytes,
+        reserve_bytes: config.journal_reserve_bytes,
+        sync: config.journal_sync,
+        history: config.journal_history,
+        ..JournalConfig::new(config.dir.join("journal"))
     };
-    let mut recovery = FileJournal::open_on(Arc::clone(&shared.config.storage), config)?;
+    FileJournal::open_on(Arc::clone(&config.storage), journal)
+}
+
+pub(super) fn replay_journal(
+    config: &EngineConfig,
+    recovery: &mut Recovery,
+    replay: &mut Replay<'_>,
+) -> Result<JournalSpan, OpenError> {
     let replayed = recovery
         .replay(|record| replay.take(record))
         .map_err(flatten)?;
@@ -352,13 +357,12 @@ pub(super) fn replay_journal(
     }
     // Without a sync of every batch a power cut may have taken records whose events were seen: their positions are given out again, to others.
     let nothing_lost =
-        shared.config.journal_sync == SyncPolicy::Always || replay.newest == WrittenIn::ThisBoot;
-    let span = JournalSpan {
+        config.journal_sync == SyncPolicy::Always || replay.newest == WrittenIn::ThisBoot;
+    Ok(JournalSpan {
         begin: replayed.begin,
         end: replayed.end,
         data_id: replay.data_id.filter(|_| nothing_lost),
-    };
-    Ok((recovery, span))
+    })
 }
 
 /// Says what the journal found before the place from which it was replayed.
