@@ -59,9 +59,9 @@ pub(crate) trait WrittenSink {
     ) -> Result<(), WrittenFailed>;
 }
 
-/// The Written records could not be kept: nothing may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WrittenFailed;
+/// The Written records could not be kept, and why: nothing may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenFailed(pub(crate) String);
 
 /// What the cell wants of the partitions after a turn.
 #[derive(Debug, Default)]

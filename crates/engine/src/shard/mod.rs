@@ -455,7 +455,7 @@ impl Shard {
         };
         self.cell
             .turn(now, &mut sink, &mut self.wishes)
-            .map_err(|WrittenFailed| ShardFailure::Written(format!("{:?}", self.written.state())))
+            .map_err(|WrittenFailed(what)| ShardFailure::Written(what))
     }
 
     fn grant_wishes(&mut self, now: Now) -> Result<(), ShardFailure> {

@@ -40,13 +40,14 @@ impl WrittenSink for Sink<'_> {
             let record = record(dispatch);
             self.written
                 .append(record.kind(), RECORD_VERSION, &mut |out| record.encode(out))
-                .map_err(|_| WrittenFailed)?;
+                .map_err(failed)?;
         }
-        let written = self.written.write_batch().map_err(|_| WrittenFailed)?;
+        let written = self.written.write_batch().map_err(failed)?;
         self.readable.store(written.0, Ordering::Release);
         for dispatch in batch {
             let at = usize::from(dispatch.segment.message.partition());
-            if let Ok(Some(change)) = self.partitions[at].apply_new(record(dispatch), 0, now)
+            let applied = self.partitions[at].apply_new(record(dispatch), 0, now);
+            if let Some(change) = applied.map_err(failed)?
                 && let Some(view) = self.partitions[at].find(change.id)
             {
                 self.deferred
@@ -55,4 +56,8 @@ impl WrittenSink for Sink<'_> {
         }
         Ok(())
     }
+}
+
+fn failed(why: impl std::fmt::Display) -> WrittenFailed {
+    WrittenFailed(why.to_string())
 }
