@@ -216,6 +216,11 @@ impl<P: Send + std::fmt::Debug + 'static> Reader<P> {
         self.under_way.iter().map(|(_, oldest)| *oldest).min()
     }
 
+    /// Whether its thread has died: nothing that is asked is answered any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
     /// Whether an answer waits to be taken.
     pub(crate) fn has_answer(&self) -> bool {
         !self.desk.answers.is_empty()

@@ -319,6 +319,14 @@ impl EventDriver {
         })
     }
 
+    /// Whether its thread has died: nothing more is written or shown, and the replay mark waits for it for ever.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Thread(running) => running.thread.as_ref().is_some_and(JoinHandle::is_finished),
+            Self::Turns(_) => false,
+        }
+    }
+
     /// A turn of the writer, where it has no thread.
     pub(crate) fn step(&mut self, now_ms: u64) {
         match self {

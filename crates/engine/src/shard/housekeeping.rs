@@ -62,6 +62,7 @@ impl Shard {
             self.shared.set_life(Life::Failed);
             return Err(ShardFailure::Journal(what.to_string()));
         }
+        self.look_after_helpers()?;
         for carrier in &mut self.cell.carriers {
             carrier.refresh(now);
         }
@@ -72,6 +73,17 @@ impl Shard {
         self.retain()?;
         self.tick_unpinning(now);
         self.retain_written(now);
+        Ok(())
+    }
+
+    /// A thread whose silence nobody would take for an end must be looked at. Those that file keys and rows are noticed where their reports are taken.
+    fn look_after_helpers(&self) -> Result<(), ShardFailure> {
+        if self.backlog.reader.is_gone() {
+            return Err(ShardFailure::Reader);
+        }
+        if self.event_driver.is_gone() {
+            return Err(ShardFailure::Events);
+        }
         Ok(())
     }
 

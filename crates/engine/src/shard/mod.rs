@@ -19,6 +19,7 @@ mod backlog;
 mod cold_requests;
 mod deferred;
 mod evidence;
+mod failure;
 mod housekeeping;
 mod keys;
 mod recover;
@@ -54,6 +55,7 @@ use awaited::Awaited;
 use backlog::Backlog;
 use deferred::{Deferred, DeferredQueue};
 use evidence::{Evidence, LookUp};
+pub use failure::ShardFailure;
 use housekeeping::Housekeeping;
 use keys::Keys;
 pub(crate) use recover::Helpers;
@@ -76,27 +78,6 @@ const EVENTS_PER_TURN: usize = 64;
 const DUE_PER_TURN: usize = 256;
 /// Journal room that any decision needs.
 const DECISION_ROOM_BYTES: usize = 1 << 20;
-
-/// Why the shard stopped before it was asked to.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ShardFailure {
-    /// The journal cannot be written: nothing more may be admitted or sent.
-    #[error("the journal failed: {0}")]
-    Journal(String),
-    /// The Written log cannot be written: nothing more may be sent.
-    #[error("the written log failed: {0}")]
-    Written(String),
-    /// The thread that files rows of awaited receipts has died.
-    #[error(
-        "the thread that files rows of awaited receipts has ended; this is a defect, please report it with the log"
-    )]
-    Receipts,
-    /// The thread that files idempotency keys has died.
-    #[error(
-        "the thread that files idempotency keys has ended; this is a defect, please report it with the log"
-    )]
-    Keys,
-}
 
 pub(crate) struct Shard {
     shared: Arc<Shared>,
