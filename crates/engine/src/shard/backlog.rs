@@ -22,7 +22,7 @@ use queue::{Amount, Spilled, Thirst};
 use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
 use crate::cell::{LaneReading, LaneThirst, Whereabouts, name_of};
 use crate::control::Control;
-use crate::reader::{Answer, Found, Place, ReadFailed, Reader, Urgency};
+use crate::reader::{Found, Place, ReadFailed, Reader, Urgency};
 
 /// Most messages warmed in a turn: an otp waits for the turn to end.
 const WARMED_PER_TURN: usize = 64;
@@ -39,26 +39,40 @@ const EXPIRY_EVERY_NS: u64 = 1_000_000_000;
 /// Most expired messages read at once.
 const EXPIRED_BATCH: usize = 1_024;
 
-/// What a record is read for.
+/// What is read for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    /// Its turn comes near.
-    Ahead(LaneReading),
-    /// Its time is over.
-    Expired,
-    /// It is to be written again, for it keeps the journal from moving on.
-    Carried,
+    /// One message, at once.
+    Single(Single),
+    /// Records in order, a few each turn.
+    Batch(Batch),
+}
+
+/// What a single message is read for.
+#[derive(Debug)]
+pub(super) enum Single {
     /// Somebody asks about it.
     Asked(Control),
     /// A receipt or an outcome came that may be about it, under this ticket.
     Awaited(u64),
 }
 
-/// An answer that is being gone through.
+/// What a batch of records is read for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Batch {
+    /// Their turn comes near.
+    Ahead(LaneReading),
+    /// Their time is over.
+    Expired,
+    /// They are to be written again, for they keep the journal from moving on.
+    Carried,
+}
+
+/// A batch that was read and is being gone through.
 #[derive(Debug)]
 struct Warming {
     place: Place,
-    purpose: Purpose,
+    batch: Batch,
     /// From last to first.
     records: Vec<(u64, Whole)>,
 }
@@ -67,7 +81,7 @@ struct Warming {
 #[derive(Debug)]
 pub(super) struct Backlog {
     pub(super) reader: Reader<Purpose>,
-    /// An answer that one turn could not finish.
+    /// At most one; one turn may not finish it.
     warming: Option<Warming>,
     ahead: usize,
     /// Whether a batch of expired messages is under way.
@@ -210,7 +224,7 @@ impl Shard {
             }
             if !positions.is_empty() {
                 self.backlog.ahead += 1;
-                let purpose = Purpose::Ahead(reading);
+                let purpose = Purpose::Batch(Batch::Ahead(reading));
                 self.backlog.reader.ask(Urgency::Ahead, purpose, positions);
             }
         }
@@ -236,86 +250,104 @@ impl Shard {
         }
         if !due.is_empty() {
             backlog.expiring = true;
-            backlog.reader.ask(Urgency::Ahead, Purpose::Expired, due);
+            let purpose = Purpose::Batch(Batch::Expired);
+            backlog.reader.ask(Urgency::Ahead, purpose, due);
         }
     }
 
     fn warm_answers(&mut self, now: Now) -> Result<(), ShardFailure> {
         let mut left = WARMED_PER_TURN;
         while left > 0 && self.journal.room_bytes() >= DECISION_ROOM_BYTES {
-            let Some(warming) = self.next_answer(now)? else {
+            if let Some(warming) = self.backlog.warming.take() {
+                self.warm_batch(warming, &mut left, now)?;
+                continue;
+            }
+            let Some(answer) = self.backlog.reader.take_answer() else {
                 return Ok(());
             };
-            let Warming {
-                place,
-                purpose,
-                mut records,
-            } = warming;
-            let purpose = match purpose {
-                Purpose::Asked(request) => {
+            let place = answer.place;
+            match (answer.purpose, answer.found) {
+                (Purpose::Batch(batch), Found::Records(records)) => {
+                    let mut records = records?;
+                    records.reverse();
+                    self.backlog.warming = Some(Warming {
+                        place,
+                        batch,
+                        records,
+                    });
+                }
+                (Purpose::Single(single), Found::Records(records)) => {
                     left -= 1;
                     self.backlog.reader.give_back(place);
-                    self.serve_answer(request, records.pop(), now)?;
-                    continue;
-                }
-                Purpose::Awaited(ticket) => {
-                    left -= 1;
-                    self.backlog.reader.give_back(place);
-                    self.take_awaited(ticket, records.pop(), now)?;
-                    continue;
-                }
-                Purpose::Ahead(_) | Purpose::Expired | Purpose::Carried => purpose,
-            };
-            while left > 0
-                && let Some((position, record)) = records.pop()
-            {
-                if let Purpose::Carried = purpose {
-                    left -= 1;
-                    self.carry_cold(record, position, now)?;
-                    continue;
-                }
-                if let Some(moved) = self.moved(&record, position)? {
-                    // From here on the rest is read again, so that all of it comes in order.
-                    let rest = records.drain(..).rev().map(|(position, _)| position);
-                    let positions = std::iter::once(moved).chain(rest).collect();
-                    let reader = &mut self.backlog.reader;
-                    reader.give_back(place);
-                    reader.ask(Urgency::Ahead, purpose, positions);
-                    return Ok(());
-                }
-                left -= 1;
-                match &purpose {
-                    Purpose::Ahead(reading) => self.warm_ahead(*reading, record, position, now)?,
-                    Purpose::Expired
-                    | Purpose::Carried
-                    | Purpose::Asked(_)
-                    | Purpose::Awaited(_) => {
-                        self.expire(record, position, now)?;
+                    let found = records?.pop();
+                    match single {
+                        Single::Asked(request) => self.serve_answer(request, found, now)?,
+                        Single::Awaited(ticket) => self.take_awaited(ticket, found, now)?,
                     }
                 }
+                (Purpose::Single(Single::Awaited(ticket)), Found::Row(message)) => {
+                    self.backlog.reader.give_back(place);
+                    self.ask_for_record(ticket, message, now)?;
+                }
+                // Rows are sought for receipts only.
+                (Purpose::Single(Single::Asked(_)) | Purpose::Batch(_), Found::Row(_)) => {
+                    self.backlog.reader.give_back(place);
+                }
             }
-            if !records.is_empty() {
-                self.backlog.warming = Some(Warming {
-                    place,
-                    purpose,
-                    records,
-                });
-                return Ok(());
-            }
-            self.backlog.reader.give_back(place);
-            self.batch_is_done(&purpose);
         }
         Ok(())
     }
 
-    fn batch_is_done(&mut self, purpose: &Purpose) {
-        match purpose {
-            Purpose::Ahead(_) => self.backlog.ahead -= 1,
-            Purpose::Carried => self.cold_was_read(),
-            Purpose::Expired | Purpose::Asked(_) | Purpose::Awaited(_) => {
-                self.backlog.expiring = false;
+    fn warm_batch(
+        &mut self,
+        warming: Warming,
+        left: &mut usize,
+        now: Now,
+    ) -> Result<(), ShardFailure> {
+        let Warming {
+            place,
+            batch,
+            mut records,
+        } = warming;
+        while *left > 0
+            && let Some((position, record)) = records.pop()
+        {
+            let moved = match batch {
+                Batch::Ahead(_) | Batch::Expired => self.moved(&record, position)?,
+                // It was carried already.
+                Batch::Carried => None,
+            };
+            if let Some(moved) = moved {
+                // From here on the rest is read again, so that all of it comes in order.
+                let rest = records.drain(..).rev().map(|(position, _)| position);
+                let positions = std::iter::once(moved).chain(rest).collect();
+                let reader = &mut self.backlog.reader;
+                reader.give_back(place);
+                reader.ask(Urgency::Ahead, Purpose::Batch(batch), positions);
+                return Ok(());
+            }
+            *left -= 1;
+            match batch {
+                Batch::Ahead(reading) => self.warm_ahead(reading, record, position, now)?,
+                Batch::Expired => self.expire(record, position, now)?,
+                Batch::Carried => self.carry_cold(record, position, now)?,
             }
         }
+        if !records.is_empty() {
+            self.backlog.warming = Some(Warming {
+                place,
+                batch,
+                records,
+            });
+            return Ok(());
+        }
+        self.backlog.reader.give_back(place);
+        match batch {
+            Batch::Ahead(_) => self.backlog.ahead -= 1,
+            Batch::Expired => self.backlog.expiring = false,
+            Batch::Carried => self.cold_was_read(),
+        }
+        Ok(())
     }
 
     /// Where to read instead, if the message of a record was carried while the record was being read.
@@ -323,40 +355,6 @@ impl Shard {
         let id = id_of(record)?;
         let present = self.partitions[usize::from(id.partition())].cold_position(id);
         Ok(present.filter(|present| *present != position))
-    }
-
-    fn next_answer(&mut self, now: Now) -> Result<Option<Warming>, ShardFailure> {
-        if let Some(warming) = self.backlog.warming.take() {
-            return Ok(Some(warming));
-        }
-        while let Some(answer) = self.backlog.reader.take_answer() {
-            let Answer {
-                place,
-                purpose,
-                found,
-            } = answer;
-            match (found, purpose) {
-                (Found::Records(records), purpose) => {
-                    let mut records = records?;
-                    records.reverse();
-                    return Ok(Some(Warming {
-                        place,
-                        purpose,
-                        records,
-                    }));
-                }
-                (Found::Row(message), Purpose::Awaited(ticket)) => {
-                    self.backlog.reader.give_back(place);
-                    self.ask_for_record(ticket, message, now)?;
-                }
-                // Rows are sought for receipts only.
-                (
-                    Found::Row(_),
-                    Purpose::Ahead(_) | Purpose::Expired | Purpose::Carried | Purpose::Asked(_),
-                ) => self.backlog.reader.give_back(place),
-            }
-        }
-        Ok(None)
     }
 
     fn expire(&mut self, record: Whole, position: u64, now: Now) -> Result<(), ShardFailure> {

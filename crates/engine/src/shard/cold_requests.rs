@@ -11,7 +11,7 @@
 use message::Now;
 use partition::{Warmed, Whole};
 
-use super::backlog::{Purpose, id_of, unreadable};
+use super::backlog::{Purpose, Single, id_of, unreadable};
 use super::{REQUESTS_PER_TURN, Shard, ShardFailure};
 use crate::control::Control;
 use crate::reader::Urgency;
@@ -32,7 +32,7 @@ impl Shard {
         let Some(position) = position else {
             return Some(request);
         };
-        let purpose = Purpose::Asked(request);
+        let purpose = Purpose::Single(Single::Asked(request));
         self.backlog
             .reader
             .ask(Urgency::Urgent, purpose, vec![position]);

@@ -17,7 +17,7 @@ use journal::{Append as _, JournalState, Position};
 use message::Now;
 use partition::{Behind, BehindSearch, Record, Whole};
 
-use super::backlog::Purpose;
+use super::backlog::{Batch, Purpose};
 use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
 use crate::reader::Urgency;
 use crate::shared::Life;
@@ -235,7 +235,7 @@ impl Shard {
         positions.sort_unstable();
         *reading = true;
         let reader = &mut self.backlog.reader;
-        reader.ask(Urgency::Ahead, Purpose::Carried, positions);
+        reader.ask(Urgency::Ahead, Purpose::Batch(Batch::Carried), positions);
     }
 
     /// All records of a batch have been served.

@@ -18,7 +18,7 @@ use partition::{Event, OutcomeReport, Whole, receipt_key};
 
 use super::rows::Hint;
 use crate::reader::{Sought, Urgency};
-use crate::shard::backlog::Purpose;
+use crate::shard::backlog::{Purpose, Single};
 use crate::shard::evidence::{Arrived, LookUp};
 use crate::shard::{Shard, ShardFailure};
 
@@ -163,7 +163,11 @@ impl Shard {
                         now_ms: now.wall_ms,
                     };
                     let reader = &mut self.backlog.reader;
-                    reader.seek(Urgency::Urgent, Purpose::Awaited(ticket), sought);
+                    reader.seek(
+                        Urgency::Urgent,
+                        Purpose::Single(Single::Awaited(ticket)),
+                        sought,
+                    );
                 }
                 Ok(())
             }
@@ -185,7 +189,11 @@ impl Shard {
         match message.and_then(|id| self.cold_position(id)) {
             Some(position) => {
                 let reader = &mut self.backlog.reader;
-                reader.ask(Urgency::Urgent, Purpose::Awaited(ticket), vec![position]);
+                reader.ask(
+                    Urgency::Urgent,
+                    Purpose::Single(Single::Awaited(ticket)),
+                    vec![position],
+                );
                 Ok(())
             }
             None => self.go_on(ticket, now),
