@@ -330,7 +330,9 @@ impl Shard {
             match batch {
                 Batch::Ahead(reading) => self.warm_ahead(reading, record, position, now)?,
                 Batch::Expired => self.expire(record, position, now)?,
-                Batch::Carried => self.carry_cold(record, position, now)?,
+                Batch::Carried if self.may_carry() => self.carry_cold(record, position, now)?,
+                // Another search finds them again; kept, they would hold up whatever was read after them.
+                Batch::Carried => records.clear(),
             }
         }
         if !records.is_empty() {

@@ -26,6 +26,8 @@ mod recover;
 mod replay;
 mod requests;
 mod retention;
+#[cfg(test)]
+mod rig;
 mod run;
 mod space;
 mod unpin;

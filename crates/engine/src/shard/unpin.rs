@@ -213,9 +213,12 @@ impl Shard {
     }
 
     fn has_room_to_carry(&self) -> bool {
-        self.unpinning.budget_bytes > 0
-            && self.journal.room_bytes() >= DECISION_ROOM_BYTES
-            && self.may_unpin()
+        self.journal.room_bytes() >= DECISION_ROOM_BYTES && self.may_carry()
+    }
+
+    /// Looked at before each record: cold ones are read in batches, and the disk may have filled up since one was asked for.
+    pub(super) fn may_carry(&self) -> bool {
+        self.unpinning.budget_bytes > 0 && self.may_unpin()
     }
 
     fn read_cold(&mut self) {
@@ -275,5 +278,50 @@ impl Shard {
         unpinning.carried_bytes = (unpinning.carried_bytes * (WEIGHT - 1) + bytes) / WEIGHT;
         self.shared.metrics.carried.increment(1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::shard::rig::{Directory, NOW, Rig};
+
+    /// Has the reader bring the record of a cold message so that it is carried, and gives where its record begins then.
+    fn carried_to(rig: &mut Rig, id: message::MessageId) -> u64 {
+        let position = rig.cold_at(id).unwrap();
+        let shard = &mut rig.shard;
+        shard.unpinning.state = State::Carrying {
+            found: Behind::default(),
+            reading: true,
+        };
+        let purpose = Purpose::Batch(Batch::Carried);
+        let reader = &mut shard.backlog.reader;
+        reader.ask(Urgency::Ahead, purpose, vec![position]);
+        shard.read_ahead(NOW).unwrap();
+        let state = &shard.unpinning.state;
+        assert!(matches!(state, State::Carrying { reading: false, .. }));
+        assert!(shard.backlog.is_idle());
+        rig.cold_at(id).unwrap()
+    }
+
+    #[test]
+    fn what_was_read_to_be_carried_stays_where_it_is_when_it_must_not_be_written() {
+        let directory = Directory::new("may-carry");
+        let mut rig = Rig::open(&directory, Limits::default());
+        let id = rig.submitted(0, 1, "1");
+        let record = rig.shard.partitions[0].carried(id, NOW).unwrap();
+        rig.record(record);
+        rig.sync();
+        rig.shard.partitions[0].cool(id).unwrap();
+        let first = rig.cold_at(id).unwrap();
+
+        rig.shard.shared.set_life(Life::Draining);
+        assert_eq!(carried_to(&mut rig, id), first, "not in haste at the end");
+        rig.shard.shared.set_life(Life::Open);
+        let budget_bytes = std::mem::take(&mut rig.shard.unpinning.budget_bytes);
+        assert_eq!(carried_to(&mut rig, id), first, "not past the budget");
+        rig.shard.unpinning.budget_bytes = budget_bytes;
+        assert!(carried_to(&mut rig, id) > first);
     }
 }
