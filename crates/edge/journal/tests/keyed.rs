@@ -100,7 +100,7 @@ enum Begun {
     Anew,
 }
 
-fn length(path: &PathBuf) -> u64 {
+fn length(path: &Path) -> u64 {
     path.metadata().unwrap().len()
 }
 
