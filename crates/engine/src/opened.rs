@@ -36,6 +36,9 @@ pub struct Opened {
     /// says so may be older than what is replayed.
     #[prost(uint64, tag = "7")]
     pub inbound_expired_at: u64,
+    /// How far the written log reached then: one that ends before, in the same boot, has lost files.
+    #[prost(uint64, tag = "8")]
+    pub written_end: u64,
 }
 
 /// [`Policy`], of a carrier.
@@ -130,6 +133,7 @@ pub(crate) fn opened_record(config: &EngineConfig, data_id: u64) -> Opened {
             .chain(of_carriers.map(|(carrier, policy)| OpenedPolicy::new(carrier.0, policy)))
             .collect(),
         inbound_expired_at: 0,
+        written_end: 0,
     }
 }
 

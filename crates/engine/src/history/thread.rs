@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -15,7 +15,13 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(2);
 /// The thread and those of the store that it starts step back behind all others by so much.
 const NICENESS: i32 = 10;
 
-/// The running thread; dropping it ends and joins it.
+/// How long the end of the engine waits for it: opening an index can take longer, and being killed at it costs nothing.
+const END_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is looked whether it has ended: nobody else is waited for then.
+const END_LOOK: Duration = Duration::from_millis(1);
+
+/// The running thread; dropping it ends it, or leaves it behind where that takes too long. It writes nothing but the index, which is made
+/// again from the journal.
 #[derive(Debug)]
 pub(crate) struct HistoryThread {
     stop: Arc<Stop>,
@@ -52,9 +58,20 @@ impl Drop for HistoryThread {
     fn drop(&mut self) {
         *lock(&self.stop.asked) = true;
         self.stop.changed.notify_all();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let begun = Instant::now();
+        while !thread.is_finished() {
+            if begun.elapsed() > END_WITHIN {
+                tracing::info!(
+                    "the history index is busy and is left behind; it is gone on with at the next start"
+                );
+                return;
+            }
+            std::thread::sleep(END_LOOK);
+        }
+        if thread.join().is_err() {
             tracing::error!(
                 "the history thread panicked; this is a defect, please report it with the log"
             );

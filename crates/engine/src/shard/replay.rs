@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use journal::{
-    FileJournal, FrameRef, JournalConfig, Recovery, ReplayedFrom, SyncPolicy, WrittenConfig,
-    WrittenIn, WrittenLog,
+    FileJournal, FrameRef, JournalConfig, Recovery, Replayed, ReplayedFrom, SyncPolicy,
+    WrittenConfig, WrittenIn, WrittenLog,
 };
 use key_table::KeyTables;
 use message::{IdBuildHasher, LANES, Lane, MessageId, MessageState, Msisdn, Now, RouteGroupId};
@@ -55,6 +55,8 @@ pub(super) struct Replay<'a> {
     data_id: Option<u64>,
     /// By the last Opened record.
     pub(super) inbound_expired_at: u64,
+    /// How far the written log reached, by the last Opened record; `None` before the first.
+    written_end: Option<u64>,
     /// When the last record was written.
     newest: WrittenIn,
 }
@@ -87,6 +89,7 @@ impl<'a> Replay<'a> {
             now,
             data_id: None,
             inbound_expired_at: 0,
+            written_end: None,
             newest: WrittenIn::ThisBoot,
         })
     }
@@ -107,6 +110,7 @@ impl<'a> Replay<'a> {
                 .filter(|known| *known != 0)
                 .or(self.data_id);
             self.inbound_expired_at = opened.inbound_expired_at;
+            self.written_end = Some(opened.written_end);
             return self.check_partitions(opened.partitions);
         }
         let begins = record.start.0;
@@ -324,6 +328,28 @@ impl<'a> Replay<'a> {
     }
 }
 
+impl Replay<'_> {
+    /// Within a boot the written log is whole, and its silence means that a claimed message was not sent. Where files of it are gone, it means
+    /// nothing.
+    fn judge_written(&mut self, found: &Replayed) {
+        let Some(written_end) = self.written_end else {
+            return;
+        };
+        let is_short = found.files == 0 || found.end.0 < written_end;
+        if !is_short || self.newest == WrittenIn::EarlierBoot {
+            return;
+        }
+        tracing::error!(
+            found_end = found.end.0,
+            written_end,
+            "files of the written log are missing: nobody can say which claimed messages were sent, and all of them count as uncertain"
+        );
+        for partition in &self.partitions {
+            self.claimed_before_boot.extend(partition.live_ids());
+        }
+    }
+}
+
 fn lane_of(number: u32) -> Result<Lane, String> {
     let lane = usize::try_from(number).ok();
     let lane = lane.and_then(|index| LANES.get(index));
@@ -388,7 +414,7 @@ pub(super) fn open_written(
         Arc::clone(&shared.config.storage),
         WrittenConfig::new(shared.config.dir.join("written")),
     )?;
-    recovery
+    let replayed = recovery
         .replay(|record| {
             let position = record.position.0;
             let unreadable = |what: String| OpenError::Record { position, what };
@@ -413,6 +439,7 @@ pub(super) fn open_written(
             Ok(())
         })
         .map_err(flatten)?;
+    replay.judge_written(&replayed);
     Ok(recovery.start(Arc::new(shared.config.clock))?)
 }
 

@@ -107,6 +107,7 @@ impl Shard {
     pub(super) fn append_opened(&mut self) -> Result<Position, ShardFailure> {
         let opened = Opened {
             inbound_expired_at: self.shared.inbound.expired_at(),
+            written_end: self.written.written().0,
             ..opened_record(&self.shared.config, self.shared.events.data_id())
         };
         self.journal

@@ -84,6 +84,7 @@ pub(crate) fn opened() -> Opened {
             receipt_deadline_ms: 259_200_000,
         }],
         inbound_expired_at: 0,
+        written_end: 0,
     }
 }
 

@@ -4,7 +4,7 @@ use engine::{Opened, OpenedPolicy};
 use serde_json::{Map, Value, json};
 
 /// Each by its name.
-pub(super) fn fields(opened: &Opened) -> [(&'static str, Value); 7] {
+pub(super) fn fields(opened: &Opened) -> [(&'static str, Value); 8] {
     let names = opened.names.iter().map(|name| {
         let key = format!("{} {:08x}", name.kind, name.number);
         (key, json!(name.slug))
@@ -17,6 +17,7 @@ pub(super) fn fields(opened: &Opened) -> [(&'static str, Value); 7] {
         ("valid_for_ms", json!(opened.valid_for_ms)),
         ("policies", opened.policies.iter().map(policy).collect()),
         ("inbound_expired_at", json!(opened.inbound_expired_at)),
+        ("written_end", json!(opened.written_end)),
     ]
 }
 
