@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::caller::{Caller, Refusal};
 use crate::control::Control;
-use crate::events::{PositionLost, ResumePosition, WatchRefused, Watcher};
+use crate::events::{ResumePosition, WatchRefused, Watcher};
 use crate::history::{self, Explanation, HistoryError, HistoryPage, HistoryQuery, Indexed};
 use crate::inbound::InboundWatcher;
 use crate::reply::ReplyTo;
@@ -192,31 +192,14 @@ impl Handle {
     /// Follows inbound messages: first those after the position, or all, that nobody has acknowledged. Waits while the engine recovers.
     ///
     /// # Errors
-    /// When the position is of another data directory or a message behind it has expired, or the engine is over before it has recovered.
+    /// When the position is of another data directory or was never given out, a message behind it has expired, or the engine is over before it has recovered.
     pub async fn inbound(
         &self,
         after: Option<ResumePosition>,
     ) -> Result<InboundWatcher, WatchRefused> {
         self.recovered().await?;
-        let data_id = self.data_id();
-        let watcher = |after| {
-            let store = Arc::clone(&self.shared.inbound);
-            InboundWatcher::new(store, data_id, after)
-        };
-        match after {
-            None => Ok(watcher(None)),
-            Some(after) if after.data_id == data_id => {
-                let resumed = watcher(Some(after.key.position.0));
-                match resumed.lost() {
-                    None => Ok(resumed),
-                    Some(lost) => Err(lost.into()),
-                }
-            }
-            Some(_) => {
-                let oldest = watcher(None).position();
-                Err(PositionLost { oldest }.into())
-            }
-        }
+        let store = Arc::clone(&self.shared.inbound);
+        Ok(InboundWatcher::begin(store, self.data_id(), after)?)
     }
 
     /// Takes an inbound message over; durable when this returns. `false` when it was not waiting (any more).

@@ -26,12 +26,23 @@ struct Held {
     positions: HashMap<MessageId, u64, IdBuildHasher>,
     /// The highest position of a message whose time was over before a client acknowledged it.
     expired_at: u64,
+    /// The highest position that a watcher can have been given: the newest message's, or the journal's end at the start.
+    given_until: u64,
 }
 
 impl InboundStore {
+    /// The journal is replayed: whatever was given out before lies at or before its end. To be called before anybody may ask for a
+    /// position, which is when the events are open.
+    pub(crate) fn begin_at(&self, journal_end: u64, expired_at: u64) {
+        self.note_expired(expired_at);
+        let mut held = self.lock();
+        held.given_until = held.given_until.max(journal_end);
+    }
+
     pub(crate) fn add(&self, position: u64, view: InboundView) {
         {
             let mut held = self.lock();
+            held.given_until = held.given_until.max(position);
             held.positions.insert(view.id, position);
             held.by_position.insert(position, Arc::new(view));
         }
@@ -61,6 +72,8 @@ impl InboundStore {
     pub(crate) fn note_expired(&self, position: u64) {
         let mut held = self.lock();
         held.expired_at = held.expired_at.max(position);
+        // A refusal names it as where to go on.
+        held.given_until = held.given_until.max(position);
     }
 
     pub(crate) fn expired_at(&self) -> u64 {
@@ -84,27 +97,38 @@ pub struct InboundWatcher {
 
 impl InboundWatcher {
     /// Begins with what is left, or behind a position that was given out.
-    pub(crate) fn new(store: Arc<InboundStore>, data_id: u64, after: Option<u64>) -> Self {
-        let forgiven = after.unwrap_or_else(|| store.expired_at());
-        Self {
+    ///
+    /// # Errors
+    /// [`PositionLost`] for a position of another data directory, for one that was never given out (a watcher there would miss whatever
+    /// comes until the journal has grown so far), and where a message behind it has expired, unseen and unacknowledged.
+    pub(crate) fn begin(
+        store: Arc<InboundStore>,
+        data_id: u64,
+        after: Option<ResumePosition>,
+    ) -> Result<Self, PositionLost> {
+        let (seen, forgiven) = {
+            let held = store.lock();
+            match after {
+                None => (0, held.expired_at),
+                Some(ResumePosition { data_id: of, key })
+                    if of == data_id
+                        && (held.expired_at..=held.given_until).contains(&key.position.0) =>
+                {
+                    (key.position.0, key.position.0)
+                }
+                Some(_) => return Err(lost(data_id, held.expired_at)),
+            }
+        };
+        Ok(Self {
             store,
             data_id,
-            seen: after.unwrap_or(0),
+            seen,
             forgiven,
-        }
-    }
-
-    /// Whether a message behind this watcher's position has expired, unseen and unacknowledged.
-    pub(crate) fn lost(&self) -> Option<PositionLost> {
-        self.lost_until(self.store.expired_at())
+        })
     }
 
     fn lost_until(&self, expired_at: u64) -> Option<PositionLost> {
-        let oldest = ResumePosition {
-            data_id: self.data_id,
-            key: EventKey::new(expired_at, 0),
-        };
-        (expired_at > self.seen.max(self.forgiven)).then_some(PositionLost { oldest })
+        (expired_at > self.seen.max(self.forgiven)).then(|| lost(self.data_id, expired_at))
     }
 
     /// Where another can go on once everything handed out was taken.
@@ -146,6 +170,15 @@ impl InboundWatcher {
     }
 }
 
+/// From behind the last that expired on, everything can be had.
+fn lost(data_id: u64, expired_at: u64) -> PositionLost {
+    let oldest = ResumePosition {
+        data_id,
+        key: EventKey::new(expired_at, 0),
+    };
+    PositionLost { oldest }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -168,13 +201,50 @@ mod tests {
         }
     }
 
+    fn begin(
+        store: &Arc<InboundStore>,
+        after: Option<u64>,
+    ) -> Result<InboundWatcher, PositionLost> {
+        let after = after.map(|position| ResumePosition {
+            data_id: 7,
+            key: EventKey::new(position, 0),
+        });
+        InboundWatcher::begin(Arc::clone(store), 7, after)
+    }
+
+    #[test]
+    fn a_position_that_was_never_given_out_is_refused_with_the_oldest() {
+        let store = Arc::new(InboundStore::default());
+        store.begin_at(50, 0);
+        let refused = |after| begin(&store, Some(after)).unwrap_err().oldest.key;
+        assert_eq!(begin(&store, Some(50)).unwrap().seen, 50);
+        assert_eq!(refused(51), EventKey::new(0, 0));
+        for nth in 1..=3 {
+            store.add(nth * 100, view(nth));
+        }
+        store.remove(view(3).id);
+        assert_eq!(begin(&store, Some(300)).unwrap().seen, 300);
+        store.expire(view(1).id);
+        for never in [301, u64::MAX] {
+            assert_eq!(refused(never), EventKey::new(100, 0));
+        }
+
+        let of_another = ResumePosition {
+            data_id: 8,
+            key: EventKey::new(200, 0),
+        };
+        let lost = InboundWatcher::begin(Arc::clone(&store), 7, Some(of_another)).unwrap_err();
+        // What the refusal names is not refused.
+        assert_eq!(begin(&store, Some(100)).unwrap().position(), lost.oldest);
+    }
+
     #[tokio::test(flavor = "current_thread")]
     async fn a_new_watcher_sees_what_nobody_acknowledged() {
         let store = Arc::new(InboundStore::default());
         store.add(100, view(1));
         store.add(200, view(2));
         store.remove(view(1).id);
-        let mut watcher = InboundWatcher::new(Arc::clone(&store), 7, None);
+        let mut watcher = begin(&store, None).unwrap();
         let mut out = Vec::new();
         watcher.next(&mut out).await.unwrap();
         assert_eq!(
@@ -191,7 +261,7 @@ mod tests {
         let again = Arc::new(InboundStore::default());
         again.add(200, view(2));
         again.add(300, view(3));
-        let mut resumed = InboundWatcher::new(again, 7, Some(200));
+        let mut resumed = begin(&again, Some(200)).unwrap();
         out.clear();
         resumed.next(&mut out).await.unwrap();
         assert_eq!((out.len(), out[0].received_ms), (1, 3));
@@ -204,20 +274,20 @@ mod tests {
             store.add(nth * 100, view(nth));
         }
         let mut out = Vec::new();
-        let mut ahead = InboundWatcher::new(Arc::clone(&store), 7, None);
+        let mut ahead = begin(&store, None).unwrap();
         ahead.next(&mut out).await.unwrap();
         assert_eq!(out.len(), 4);
-        let mut behind = InboundWatcher::new(Arc::clone(&store), 7, Some(100));
+        let mut behind = begin(&store, Some(100)).unwrap();
         store.expire(view(1).id);
-        assert_eq!(behind.lost(), None);
+        assert_eq!(behind.lost_until(store.expired_at()), None);
         store.expire(view(2).id);
         let lost = behind.next(&mut out).await.unwrap_err();
         assert_eq!(lost.oldest.key, EventKey::new(200, 0));
-        assert_eq!((ahead.lost(), out.len()), (None, 4));
+        assert_eq!((ahead.lost_until(store.expired_at()), out.len()), (None, 4));
 
         // From the position named, or from none, everything that is left comes.
         for after in [Some(200), None] {
-            let mut again = InboundWatcher::new(Arc::clone(&store), 7, after);
+            let mut again = begin(&store, after).unwrap();
             out.clear();
             again.next(&mut out).await.unwrap();
             assert_eq!(out.len(), 2, "{after:?}");

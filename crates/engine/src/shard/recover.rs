@@ -113,7 +113,7 @@ impl Shard {
             mut rows,
             ..
         } = replay.finish();
-        shared.inbound.note_expired(inbound_expired_at);
+        shared.inbound.begin_at(span.end.0, inbound_expired_at);
         rows.start(now).map_err(OpenError::Thread)?;
         let event_driver = start_events(&shared, events, span, helpers.events)?;
         let written_readable =

@@ -15,8 +15,8 @@ type Out = Outlet<v1::InboundResponse>;
 /// Starts the stream.
 ///
 /// # Errors
-/// INVALID_ARGUMENT for a position that is wrong, OUT_OF_RANGE for one of another data directory or with an expired message behind it, UNAVAILABLE when the engine ends before
-/// it is ready.
+/// INVALID_ARGUMENT for a position that is wrong, OUT_OF_RANGE for one of another data directory, one that was never given out or one with
+/// an expired message behind it, UNAVAILABLE when the engine ends before it is ready.
 pub(crate) async fn start(
     call: LongCall,
     request: &v1::InboundRequest,

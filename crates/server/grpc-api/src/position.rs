@@ -64,8 +64,8 @@ pub(crate) fn lost(lost: PositionLost) -> Status {
         Code::OutOfRange,
         ("POSITION_LOST", metadata),
         format!(
-            "what follows this position is gone (it is older than history reaches, or of another data directory): go on from the oldest \
-             position left, {oldest}, or without one, and ask Get for the rest"
+            "what follows this position is gone (it is older than history reaches, of another data directory, or was never given out): go \
+             on from the oldest position left, {oldest}, or without one, and ask Get for the rest"
         ),
     )
 }

@@ -313,6 +313,19 @@ async fn a_message_from_a_person_comes_until_it_is_acknowledged() {
     );
     assert_eq!(first_of(&world).await.id, first.id);
 
+    let request = asked(v1::InboundRequest::default());
+    let mut messages = client.inbound(request).await.unwrap().into_inner();
+    let position = messages.message().await.unwrap().unwrap().resume_position;
+    let (data_directory, _) = position.split_at(18);
+    let never_given_out = v1::InboundRequest {
+        resume_position: format!("{data_directory}{}", "7".repeat(24)),
+    };
+    let lost = client.inbound(asked(never_given_out)).await.unwrap_err();
+    assert_eq!(
+        (lost.code(), &*reason(&lost)),
+        (Code::OutOfRange, "POSITION_LOST")
+    );
+
     let ids = || v1::AcknowledgeInboundRequest {
         ids: vec![first.id.clone()],
     };
