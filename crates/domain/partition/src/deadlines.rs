@@ -162,6 +162,15 @@ impl Partition {
         self.deadlines.change(id, from_ms, due_ms);
     }
 
+    /// When the first wait for an answer is over, on the monotonic clock, in nanoseconds; `None` where every attempt that was written since the
+    /// start has an outcome. An attempt waits here until its outcome is recorded, however late that is: what was written earlier than this by
+    /// the longest `uncertain_after_ms` and two milliseconds has one.
+    #[must_use]
+    pub fn first_answer_due_ns(&self) -> Option<u64> {
+        let first_ms = self.answer_waits.first_ms()?;
+        Some(first_ms.saturating_mul(1_000_000))
+    }
+
     /// A message whose wait is over.
     pub(crate) fn waited(&self, now: Now) -> Option<MessageId> {
         let now_ms = mono_ms(now);

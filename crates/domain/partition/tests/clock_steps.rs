@@ -109,6 +109,23 @@ fn a_wait_that_a_restart_interrupts_goes_on_and_never_lasts_longer_than_the_whol
     }
 }
 
+#[test]
+fn an_attempt_waits_for_its_answer_until_its_outcome_is_recorded() {
+    let mut rig = Rig::new();
+    let id = rig.admit(Category::Otp);
+    assert_eq!(rig.partition.first_answer_due_ns(), None);
+    let attempt = rig.send(id, RESENDS).expect("it is in its lane");
+    let longest_ns = limits().policy(Some(RESENDS)).uncertain_after_ms[0] * 1_000_000;
+    let due_ns = rig.partition.first_answer_due_ns().expect("it waits");
+    let since_ns = due_ns - longest_ns;
+    assert!((rig.now.mono_ns..=rig.now.mono_ns + 2_000_000).contains(&since_ns));
+    // Overdue for long, and nobody has decided about it.
+    rig.now = rig.now.plus_ms(HOUR_MS);
+    assert_eq!(rig.partition.first_answer_due_ns(), Some(due_ns));
+    rig.submitted(id, attempt);
+    assert_eq!(rig.partition.first_answer_due_ns(), None);
+}
+
 /// What happens next.
 #[derive(Clone, Debug)]
 enum Op {

@@ -10,6 +10,12 @@
 //! Final that made them dispensable, survives a power cut, is the journal told. Needed are live messages, early receipts, unacknowledged
 //! inbound messages, idempotency keys that are in no file, and whatever the event log has not secured. Finished messages do not count, but the last
 //! [`FILES_MIN`] files are always replayed, so that late evidence about them is recognised after a restart too.
+//!
+//! Written records go by time, and never before what followed from them is durable:
+//!
+//! ```text
+//! mark ──old, and every attempt before it has an outcome──► answered ──those outcomes are durable──► let go
+//! ```
 
 use std::collections::VecDeque;
 
@@ -22,8 +28,8 @@ use crate::opened::{OPENED_KIND, Opened, opened_record};
 
 /// Full files that recovery reads at least, before the one being written.
 const FILES_MIN: u64 = 2;
-/// Written records are needed until their attempt has an outcome, which the longest `uncertain_after_ms` bounds; they are kept for twice that
-/// and so long again, for the outcome to become durable.
+/// Written records are needed until the outcome of their attempt is durable. Where the disk takes everything that is long before twice the longest
+/// `uncertain_after_ms` and so long again, for which they are kept: they are shown as well.
 const WRITTEN_SPARE_MS: u64 = 600_000;
 
 /// What is on its way to be let go.
@@ -37,8 +43,23 @@ pub(super) struct Retention {
     let_go: Position,
     /// Positions of the Written log by time.
     written_marks: VecDeque<(u64, Position)>,
+    /// Written records before the first may go once the journal is durable up to the second.
+    written_answered: Option<(Position, Position)>,
     /// How long Written records are kept.
     written_kept_ns: u64,
+}
+
+/// What Written records are judged by.
+#[derive(Clone, Copy, Debug)]
+struct WrittenBy {
+    now_ns: u64,
+    /// Behind the last Written record.
+    written: Position,
+    /// Behind the last journal record, and how far those are durable.
+    appended: Position,
+    durable: Position,
+    /// When the first wait for an answer is over, or was; `None` where there is none.
+    answer_due_ns: Option<u64>,
 }
 
 impl Retention {
@@ -56,6 +77,43 @@ impl Retention {
             written_kept_ns: kept_ms.saturating_mul(1_000_000),
             ..Self::default()
         }
+    }
+
+    /// Before which position Written records may go now, if there are any that may.
+    ///
+    /// Without its Written record an attempt counts as unsent after a kill, and is sent again without a word. So a record may go only when the
+    /// outcome of its attempt is durable: age alone says nothing where the disk is full, since outcomes then wait in memory, decided or not.
+    ///
+    /// 1. An attempt waits for an answer from the instant of its Written record until its outcome is appended, and the wait is over at the latest
+    ///    the longest `uncertain_after_ms` after that instant. If the first such end lies more than the whole keeping time after a mark was set,
+    ///    no attempt of before the mark waits: each has an outcome in the journal, or its message has ended in another way, which is there too. The
+    ///    attempts of earlier runs were given one by the start, before the first mark.
+    /// 2. All these records lie before what is appended at that moment, not before what was appended when the mark was set. When the journal is
+    ///    durable up to there, so are they.
+    fn written_to_let_go(&mut self, by: WrittenBy) -> Option<Position> {
+        let kept_ns = self.written_kept_ns;
+        let marks = &mut self.written_marks;
+        // Where nothing is written, the last mark stands for now too, and the others get no more.
+        if marks.back().is_none_or(|(at_ns, written)| {
+            *written < by.written && by.now_ns - at_ns > kept_ns / 20
+        }) {
+            marks.push_back((by.now_ns, by.written));
+        }
+        let gone = self
+            .written_answered
+            .take_if(|(_, outcomes)| *outcomes <= by.durable);
+        if self.written_answered.is_none() {
+            while let Some((at_ns, written)) = marks.front()
+                && by.now_ns - at_ns > kept_ns
+                && by
+                    .answer_due_ns
+                    .is_none_or(|due_ns| due_ns > at_ns + kept_ns)
+            {
+                self.written_answered = Some((*written, by.appended));
+                marks.pop_front();
+            }
+        }
+        gone.map(|(written, _)| written)
     }
 
     /// Whether a live message may be recorded at a position that was noted some time ago. If not, the record may be gone: the message has
@@ -119,19 +177,18 @@ impl Shard {
     }
 
     pub(super) fn retain_written(&mut self, now: Now) {
-        let kept_ns = self.retention.written_kept_ns;
-        let marks = &mut self.retention.written_marks;
-        if marks
-            .back()
-            .is_none_or(|(at_ns, _)| now.mono_ns - at_ns > kept_ns / 20)
-        {
-            marks.push_back((now.mono_ns, self.written.written()));
-        }
-        while let Some((at_ns, position)) = marks.front()
-            && now.mono_ns - at_ns > kept_ns
-        {
-            self.written.retain_from(*position);
-            marks.pop_front();
+        let partitions = self.partitions.iter();
+        let by = WrittenBy {
+            now_ns: now.mono_ns,
+            written: self.written.written(),
+            appended: self.journal.appended(),
+            durable: self.journal.durable(),
+            answer_due_ns: partitions
+                .filter_map(partition::Partition::first_answer_due_ns)
+                .min(),
+        };
+        if let Some(position) = self.retention.written_to_let_go(by) {
+            self.written.retain_from(position);
         }
     }
 }
@@ -154,5 +211,57 @@ mod tests {
         };
         limits.carrier_policies.push((CarrierId(1), patient));
         assert_eq!(kept_ms(&limits), 2 * 86_400_000 + 600_000);
+    }
+
+    #[test]
+    fn written_records_go_when_the_outcomes_of_their_attempts_are_durable() {
+        const MIN_NS: u64 = 60_000_000_000;
+        let mut retention = Retention::new(&PartitionLimits::default());
+        let mut by = WrittenBy {
+            now_ns: MIN_NS,
+            written: Position(100),
+            appended: Position(1_000),
+            durable: Position(1_000),
+            answer_due_ns: Some(MIN_NS + MIN_NS / 2),
+        };
+        assert_eq!(retention.written_to_let_go(by), None);
+        // The disk is full: the answer has come, and there is no room to decide about it.
+        by.now_ns = 60 * MIN_NS;
+        assert_eq!(retention.written_to_let_go(by), None);
+        assert_eq!(retention.written_to_let_go(by), None);
+        // It is decided. That lies in memory.
+        by.answer_due_ns = None;
+        by.appended = Position(1_100);
+        assert_eq!(retention.written_to_let_go(by), None);
+        by.now_ns = 120 * MIN_NS;
+        assert_eq!(retention.written_to_let_go(by), None);
+        // Records of before the mark are durable, and the outcome is not.
+        by.durable = Position(1_099);
+        assert_eq!(retention.written_to_let_go(by), None);
+        by.appended = Position(1_200);
+        by.durable = Position(1_100);
+        assert_eq!(retention.written_to_let_go(by), Some(Position(100)));
+        assert_eq!(retention.written_to_let_go(by), None, "once");
+    }
+
+    #[test]
+    fn written_records_go_on_going_while_others_are_under_way_and_marks_are_few() {
+        let mut retention = Retention::new(&PartitionLimits::default());
+        let mut gone = Position(0);
+        let mut most = 0;
+        for second in 0..7_200_u64 {
+            let now_ns = second * 1_000_000_000;
+            let by = WrittenBy {
+                now_ns,
+                written: Position(second),
+                appended: Position(second),
+                durable: Position(second),
+                answer_due_ns: Some(now_ns + 1),
+            };
+            gone = retention.written_to_let_go(by).unwrap_or(gone);
+            most = most.max(retention.written_marks.len());
+        }
+        assert!(gone.0 > 7_200 - 720, "{gone:?}");
+        assert!(most < 30, "{most} marks");
     }
 }
