@@ -54,7 +54,7 @@ impl Found {
         })
     }
 
-    /// Reads what is not indexed yet, or the newest part of it.
+    /// Reads what is not indexed yet, or the newest part of it, until no more can be shown.
     pub(super) fn scan(
         &mut self,
         source: &LogSource,
@@ -76,7 +76,7 @@ impl Found {
         }
         let word = id_word(self.id);
         let mut cursor = source.reader.cursor(begin);
-        while self.records.len() <= RECORDS_MAX {
+        while !self.missing.more {
             let at = cursor.position();
             match cursor.next(until) {
                 Ok(Some(record)) => {
@@ -108,7 +108,7 @@ impl Found {
                 if self.records.len() < RECORDS_MAX {
                     self.records.insert(found.start.0, record);
                 } else {
-                    self.missing.more = !self.records.contains_key(&found.start.0);
+                    self.missing.more |= !self.records.contains_key(&found.start.0);
                 }
             }
             Ok(_) => {}
@@ -146,4 +146,85 @@ pub(super) fn admission(record: &Record) -> Option<(&partition::record::Admitted
 
 pub(super) fn unreadable(error: IndexError) -> HistoryError {
     HistoryError::Unreadable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    use journal::{
+        Append as _, FileJournal, FileStorage, JournalConfig, LogContents, LogReader, Placed,
+    };
+    use message::{Now, SegmentRef};
+    use partition::record::{Claimed, RECORD_VERSION};
+
+    use super::*;
+    use crate::config::EngineConfig;
+
+    #[test]
+    fn a_full_explanation_reads_no_further_and_says_that_there_is_more() {
+        let name = format!("hikyaku-found-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let recovery = FileJournal::open(JournalConfig::new(dir.clone())).unwrap();
+        let journal = recovery
+            .start(Arc::new(|| {}), Arc::new(Now::default))
+            .unwrap();
+        let mut appender = journal.appender();
+        let id = message::IdSource::new(0).peek(1_000, 1);
+        let segment = SegmentRef {
+            message: id,
+            leg: 0,
+            attempt: 1,
+            segment: 0,
+        };
+        let claimed = Record::Claimed(Claimed {
+            segment: segment.into(),
+        });
+        let mut append = |rest: &[u8]| -> Placed {
+            let mut encode = |out: &mut Vec<u8>| {
+                claimed.encode(out);
+                out.extend_from_slice(rest);
+            };
+            let placed = appender.append(claimed.kind(), RECORD_VERSION, &mut encode);
+            placed.unwrap()
+        };
+        let first = append(&[]);
+        for _ in 0..RECORDS_MAX {
+            append(&[]);
+        }
+        // Whoever reads on meets what cannot be decoded.
+        let end = append(&[0xff]).end;
+        appender.commit();
+        while appender.durable() < end {
+            std::thread::yield_now();
+        }
+        let reader =
+            || LogReader::open(FileStorage::shared(), dir.clone(), LogContents::Journal).unwrap();
+        let source = LogSource {
+            reader: reader(),
+            appender,
+            begins: Position(0),
+            written_reader: reader(),
+            written: Arc::new(AtomicU64::new(0)),
+        };
+        let config = EngineConfig::new(dir.clone(), Now::default);
+        let mut found = Found::new(id, PolicyBook::new(&config, 0));
+        found.scan(&source, first.start, end).unwrap();
+        assert_eq!(found.records.len(), RECORDS_MAX);
+        let full = Missing {
+            more: true,
+            ..Missing::default()
+        };
+        assert_eq!(found.missing, full);
+        let mut fetcher = source.reader.fetcher();
+        found.take(fetcher.fetch(first.start).unwrap());
+        assert_eq!(
+            found.missing, full,
+            "a record that is known takes nothing back"
+        );
+        drop((source, fetcher));
+        journal.close().unwrap();
+        let _ = std::fs::remove_dir_all(dir);
+    }
 }
