@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The unit of `/proc/PID/stat` on every architecture that Linux runs servers on.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
 
 /// Counts of one process since its start. Those the kernel does not give are 0.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,11 +104,17 @@ pub(super) fn machine_busy() -> Duration {
 /// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
 fn busy(stat: &str) -> Duration {
     let fields = stat.lines().next().unwrap_or_default();
-    let ticks = |nth: usize| -> u32 {
+    let counted = |nth: usize| {
         let field = fields.split_ascii_whitespace().nth(nth + 1);
         field.and_then(|field| field.parse().ok()).unwrap_or(0)
     };
-    TICK * [0, 1, 2, 5, 6].map(ticks).iter().sum()
+    ticks([0, 1, 2, 5, 6].map(counted))
+}
+
+/// 64 bits: 64 busy processors count more than 32 bits hold in eight days.
+fn ticks(counted: impl IntoIterator<Item = u64>) -> Duration {
+    let sum = counted.into_iter().fold(0, u64::saturating_add);
+    Duration::from_millis(sum.saturating_mul(TICK_MS))
 }
 
 fn figure(text: &str, name: &str) -> Option<u64> {
@@ -125,7 +131,7 @@ fn scheduled(schedstat: &str) -> Option<Duration> {
 /// Fields 14 and 15 of `stat`, counted after the name.
 fn ticked(fields: &str) -> Duration {
     let times = fields.split_ascii_whitespace().skip(11).take(2);
-    TICK * times.filter_map(|field| field.parse::<u32>().ok()).sum()
+    ticks(times.filter_map(|field| field.parse().ok()))
 }
 
 #[cfg(test)]
@@ -155,6 +161,8 @@ mod tests {
             busy("cpu  1 2 3 400 500 6 7 800 9 10\ncpu0 1 2 3 4"),
             Duration::from_millis(190)
         );
+        let long_up = "cpu  4294967296 4294967295 1 0 0 0 0 0 0 0";
+        assert_eq!(busy(long_up), Duration::from_millis(85_899_345_920));
         assert_eq!(scheduled("1234 5 6\n"), Some(Duration::from_nanos(1_234)));
         assert_eq!(scheduled(""), None);
         let fields = " S 1 2 3 4 5 6 7 8 9 10 30 12 0";
