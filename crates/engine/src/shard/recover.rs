@@ -170,19 +170,13 @@ impl Shard {
         claimed_before_boot: &HashSet<MessageId, IdBuildHasher>,
         now: Now,
     ) -> Result<(), ShardFailure> {
-        let mut facts = Vec::new();
         let mut live = Vec::new();
+        let mut finished = Vec::new();
         let mut settled = Vec::new();
         for partition in &self.partitions {
-            let ids = partition.live_ids();
-            for id in ids
-                .iter()
-                .copied()
-                .chain(partition.finished_with_expectations())
-            {
-                partition.derived(id, &mut facts);
-            }
-            live.extend(ids.into_iter().map(|id| (partition.admitted_at(id), id)));
+            let ids = partition.live_ids().into_iter();
+            live.extend(ids.map(|id| (partition.admitted_at(id), id)));
+            finished.extend(partition.finished_with_expectations());
             let ids = partition.settled_ids();
             settled.extend(ids.map(|(carrier, id)| (carrier, id.clone())));
         }
@@ -190,11 +184,16 @@ impl Shard {
             self.note_settled_before(carrier, &id, now);
         }
         self.restore_inbound();
-        for fact in facts {
-            self.restore_fact(fact);
-        }
-        // By position, so that this is the order of admission over all partitions.
+        // By position, so that this is the order of admission over all partitions: what has waited longest for its receipt is the first that
+        // memory lets go of.
         live.sort_unstable();
+        let mut facts = Vec::new();
+        for id in finished.into_iter().chain(live.iter().map(|(_, id)| *id)) {
+            self.partitions[usize::from(id.partition())].derived(id, &mut facts);
+            for fact in facts.drain(..) {
+                self.restore_fact(fact);
+            }
+        }
         let count = live.len();
         let cold: usize = self
             .partitions

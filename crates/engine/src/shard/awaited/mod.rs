@@ -226,3 +226,29 @@ pub(super) fn longest_wait_ms(limits: &partition::Limits) -> u64 {
         .max()
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Limits;
+    use crate::shard::rig::{Directory, NOW, Rig};
+
+    #[test]
+    fn after_a_restart_too_those_that_have_waited_longest_go_first() {
+        let directory = Directory::new("oldest-first");
+        let mut rig = Rig::open(&directory, Limits::default());
+        let ids: Vec<_> = (1..=6)
+            .map(|nth| rig.submitted(6 - u16::try_from(nth).unwrap(), nth, &nth.to_string()))
+            .collect();
+        rig.sync();
+        drop(rig);
+        let limits = Limits {
+            receipts_in_memory: 4,
+            ..Limits::default()
+        };
+        let mut rig = Rig::open(&directory, limits);
+        rig.shard.cool_awaited(NOW).unwrap();
+        rig.sync();
+        let cold: Vec<_> = ids.iter().map(|id| rig.cold_at(*id).is_some()).collect();
+        assert_eq!(cold, [true, true, false, false, false, false]);
+    }
+}
