@@ -414,9 +414,8 @@ impl Shard {
                 if let Derived::Credits { .. } = &fact {
                     self.shared.backlog_scope().release(Amount::one(0));
                 }
-                // An id that a later message has by now stays with that.
-                let taken_over = matches!(&fact, Derived::Expectation { carrier, id, .. }
-                    if self.evidence.awaits(*carrier, id));
+                let taken_over = matches!(&fact, Derived::Expectation { carrier, id: of, .. }
+                    if self.is_taken_over((*carrier, of, id)));
                 if !taken_over {
                     self.restore_fact(fact);
                 }

@@ -31,7 +31,7 @@ use super::space::NewWork;
 use super::{DECISION_ROOM_BYTES, Shard, ShardFailure};
 use looking::Looking;
 use order::Order;
-use rows::Hint;
+use rows::{Hint, Of};
 pub(super) use rows::{Rows, open_directory};
 
 /// Most messages carried in a turn: an otp waits for the turn to end.
@@ -198,6 +198,23 @@ impl Shard {
         self.awaited.facts = facts;
     }
 
+    /// Whether the carrier's id of a message that comes back from the disk names a later one by now: it stays with that, and with nobody once
+    /// that is done with.
+    ///
+    /// The reader cannot be waited for here, so files are not asked. A filter that says "perhaps" has seen the message's own row, most
+    /// likely: taken for another's, it would cost every message that is asked about its receipt. So of two messages that lie in files
+    /// under one id, the earlier has it again if it comes back first and not because of a receipt.
+    pub(super) fn is_taken_over(&self, of: Of<'_>) -> bool {
+        let (carrier, id, message) = of;
+        self.evidence.awaits(carrier, id)
+            || self.evidence.is_settled(carrier, id)
+            || self
+                .awaited
+                .rows
+                .find_unfiled(receipt_key(carrier, id))
+                .is_some_and(|youngest| youngest != message)
+    }
+
     /// Moves rows into files: called now and then.
     pub(super) fn tick_awaited(&mut self, now: Now) -> Result<(), ShardFailure> {
         let failures = &self.shared.metrics.receipt_file_failures;
@@ -229,8 +246,64 @@ pub(super) fn longest_wait_ms(limits: &partition::Limits) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use message::{CarrierMessageId, MessageId};
+    use partition::Whole;
+
     use crate::config::Limits;
-    use crate::shard::rig::{Directory, NOW, Rig};
+    use crate::shard::rig::{CARRIER, Directory, NOW, Rig};
+
+    /// Makes a message of partition 0 that the carrier has taken cold; gives its record too.
+    fn cold(rig: &mut Rig, nth: u64, carrier_id: &str) -> (MessageId, Whole) {
+        let id = rig.submitted(0, nth, carrier_id);
+        let record = rig.shard.partitions[0].carried(id, NOW).unwrap();
+        rig.record(record.clone());
+        rig.sync();
+        rig.shard.cool_one(id, NOW);
+        (id, Whole::try_from(record).unwrap())
+    }
+
+    fn warm(rig: &mut Rig, (id, whole): &(MessageId, Whole)) {
+        let position = rig.cold_at(*id).unwrap();
+        let warmed = rig.shard.warm(whole.clone(), position).unwrap();
+        assert!(warmed.is_some());
+    }
+
+    #[test]
+    fn a_message_that_comes_back_takes_no_id_away_from_a_later_one() {
+        let directory = Directory::new("taken-over");
+        let mut rig = Rig::open(&directory, Limits::default());
+        let alone = cold(&mut rig, 1, "alone");
+        let earlier = cold(&mut rig, 2, "twice");
+        let later = cold(&mut rig, 3, "twice");
+        let awaits = |rig: &Rig, id: &str| {
+            let id = CarrierMessageId::new(id.as_bytes());
+            rig.shard.evidence.awaits(CARRIER, &id)
+        };
+        warm(&mut rig, &alone);
+        assert!(awaits(&rig, "alone"));
+        warm(&mut rig, &earlier);
+        assert!(!awaits(&rig, "twice"), "the later one has it, on the disk");
+        warm(&mut rig, &later);
+        assert!(awaits(&rig, "twice"));
+    }
+
+    #[test]
+    fn an_id_whose_later_message_is_done_with_goes_back_to_nobody() {
+        let directory = Directory::new("settled");
+        let mut rig = Rig::open(&directory, Limits::default());
+        let earlier = cold(&mut rig, 1, "twice");
+        let id = CarrierMessageId::new(b"twice");
+        let later = rig.submitted(0, 2, "twice");
+        let segment = message::SegmentRef {
+            message: later,
+            leg: 1,
+            attempt: 1,
+            segment: 1,
+        };
+        rig.shard.evidence.forget(CARRIER, &id, segment);
+        warm(&mut rig, &earlier);
+        assert!(!rig.shard.evidence.awaits(CARRIER, &id));
+    }
 
     #[test]
     fn after_a_restart_too_those_that_have_waited_longest_go_first() {

@@ -148,12 +148,17 @@ impl Rows {
     }
 
     pub(super) fn hint(&self, key: u128) -> Hint {
-        let generations = [Some(&self.present), self.sealed.as_deref()];
-        let known = generations.into_iter().flatten();
-        match known.filter_map(|rows| rows.find(key)).next() {
-            Some(row) => Hint::Message(row.message),
+        match self.find_unfiled(key) {
+            Some(message) => Hint::Message(message),
             None => self.hint_of_files(key),
         }
+    }
+
+    /// The last message with this key whose row is in no file.
+    pub(super) fn find_unfiled(&self, key: u128) -> Option<MessageId> {
+        let generations = [Some(&self.present), self.sealed.as_deref()];
+        let mut known = generations.into_iter().flatten();
+        known.find_map(|rows| rows.find(key)).map(|row| row.message)
     }
 
     pub(super) fn hint_of_files(&self, key: u128) -> Hint {
