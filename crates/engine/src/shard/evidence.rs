@@ -33,14 +33,16 @@ impl Evidence {
         self.expectations.expect(carrier, id, segment);
     }
 
+    /// The message is done with, and so is its id unless that names a later one by now, in memory or on the disk.
     pub(super) fn forget(
         &mut self,
         carrier: CarrierId,
         id: &CarrierMessageId,
         segment: SegmentRef,
     ) {
-        self.expectations.forget(carrier, id, segment);
-        self.note_settled(carrier, id);
+        if self.expectations.forget(carrier, id, segment) {
+            self.note_settled(carrier, id);
+        }
     }
 
     /// Awaits it no longer here: the message goes to the disk. `false` when the id belongs to a later message.

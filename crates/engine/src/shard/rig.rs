@@ -24,6 +24,16 @@ const fn now() -> Now {
     NOW
 }
 
+/// What the carrier was asked to take first.
+pub(super) const fn first_segment(message: MessageId) -> SegmentRef {
+    SegmentRef {
+        message,
+        leg: 1,
+        attempt: 1,
+        segment: 1,
+    }
+}
+
 /// A data directory that goes with the test.
 pub(super) struct Directory(PathBuf);
 
@@ -83,12 +93,6 @@ impl Rig {
     /// A message of this partition, taken by the carrier under that id; its receipt is awaited.
     pub(super) fn submitted(&mut self, partition: u16, nth: u64, carrier_id: &str) -> MessageId {
         let id = IdSource::new(partition).peek(NOW.wall_ms + nth, nth);
-        let segment = SegmentRef {
-            message: id,
-            leg: 1,
-            attempt: 1,
-            segment: 1,
-        };
         let octets = u128::from_be_bytes(id.to_bytes());
         self.record(Record::Admitted(Box::new(Admitted {
             id_high: (octets >> 64) as u64,
@@ -107,7 +111,7 @@ impl Rig {
             ..Admitted::default()
         })));
         self.record(Record::Outcome(Outcome {
-            segment: segment.into(),
+            segment: first_segment(id).into(),
             outcome: u32::from(message::OutcomeClass::Submitted.number()),
             reason: u32::from(message::Reason::TakenByCarrier.number()),
             carrier: CARRIER.0,

@@ -250,7 +250,7 @@ mod tests {
     use partition::Whole;
 
     use crate::config::Limits;
-    use crate::shard::rig::{CARRIER, Directory, NOW, Rig};
+    use crate::shard::rig::{CARRIER, Directory, NOW, Rig, first_segment};
 
     /// Makes a message of partition 0 that the carrier has taken cold; gives its record too.
     fn cold(rig: &mut Rig, nth: u64, carrier_id: &str) -> (MessageId, Whole) {
@@ -288,18 +288,34 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_an_earlier_message_hides_no_later_one_on_the_disk() {
+        let directory = Directory::new("hides");
+        let mut rig = Rig::open(&directory, Limits::default());
+        let earlier = rig.submitted(0, 1, "twice");
+        cold(&mut rig, 2, "twice");
+        let carrier_message_id = CarrierMessageId::new(b"twice");
+        let segment = first_segment(earlier);
+        rig.shard
+            .evidence
+            .forget(CARRIER, &carrier_message_id, segment);
+        let receipt = connector::Receipt {
+            carrier_message_id,
+            state: message::ReceiptState::Delivered,
+            error: "".into(),
+            recipient: "".into(),
+            sender: "".into(),
+        };
+        assert!(rig.shard.may_lie_on_disk(CARRIER, &receipt));
+    }
+
+    #[test]
     fn an_id_whose_later_message_is_done_with_goes_back_to_nobody() {
         let directory = Directory::new("settled");
         let mut rig = Rig::open(&directory, Limits::default());
         let earlier = cold(&mut rig, 1, "twice");
         let id = CarrierMessageId::new(b"twice");
         let later = rig.submitted(0, 2, "twice");
-        let segment = message::SegmentRef {
-            message: later,
-            leg: 1,
-            attempt: 1,
-            segment: 1,
-        };
+        let segment = first_segment(later);
         rig.shard.evidence.forget(CARRIER, &id, segment);
         warm(&mut rig, &earlier);
         assert!(!rig.shard.evidence.awaits(CARRIER, &id));
