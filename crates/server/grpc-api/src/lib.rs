@@ -13,6 +13,7 @@ mod connection;
 mod encoded;
 mod history;
 mod inbound;
+mod list;
 mod outlet;
 mod parse;
 mod phase;

@@ -14,7 +14,7 @@ use crate::auth::{CallerDirectory, CallerEntry, InboundAccess};
 use crate::limits::SUBMISSIONS_PER_REQUEST_MAX;
 use crate::phase::{Phase, PhaseTeller};
 use crate::stubs::dispatch_server::Dispatch;
-use crate::{answer, encoded, history, inbound, parse, progress, submit_stream, v1, watch};
+use crate::{answer, encoded, history, inbound, list, parse, progress, submit_stream, v1, watch};
 
 /// The service: the engine, who may use it, and its long calls.
 #[derive(Clone)]
@@ -315,10 +315,10 @@ impl Dispatch for Service {
     ) -> Result<Response<v1::ListResponse>, Status> {
         let caller = self.callers.authenticate(&request)?;
         let request = request.into_inner();
-        let (query, filters) = history::query(&request, caller.caller.tenant)?;
+        let (query, filters) = list::query(&request, caller.caller.tenant)?;
         let page = self.engine.list(query).await;
         let page = page.map_err(|error| history::failure(&error))?;
-        Ok(Response::new(history::page(&page, filters)))
+        Ok(Response::new(list::page(&page, filters)))
     }
 
     async fn cancel(
