@@ -16,8 +16,8 @@ use crate::keys::LookedUp;
 use crate::reply::ReplyTo;
 use crate::shared::Shared;
 
-/// The shortest validity: `validity_period` has a resolution of a second (SMPP 3.4, 7.1.1), and less than that is never sent.
-const VALID_FOR_MIN_MS: u64 = 1_000;
+/// The shortest `valid_for` in milliseconds: `validity_period` has a resolution of a second (SMPP 3.4, 7.1.1), and less is never sent.
+pub const VALID_FOR_MIN_MS: u64 = 1_000;
 
 /// A lane is short while a message in it will be claimed before the next group commit anyway.
 const SHORT_LANE: u64 = 256;

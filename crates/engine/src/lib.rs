@@ -48,6 +48,7 @@ pub use history::{
 };
 pub use history_index::{MessageSummary, PAGE_MAX};
 pub use inbound::InboundWatcher;
+pub use intake::VALID_FOR_MIN_MS;
 pub use journal::{FileStorage, HistoryRetention, Storage, SyncPolicy};
 pub use keys::{KeysWhenFull, UNFILED_KEYS_MAX};
 pub use metrics::{Description, Kind, METRICS};

@@ -22,6 +22,8 @@ pub const ACKNOWLEDGEMENTS_MAX: usize = 1_000;
 pub const RECIPIENT_KEY_MAX_BYTES: usize = 128;
 /// Most octets of a label's key or value.
 pub const LABEL_MAX_BYTES: usize = 64;
+/// The shortest `valid_for`.
+pub const VALID_FOR_MIN: Duration = Duration::from_millis(engine::VALID_FOR_MIN_MS);
 /// The longest `valid_for`.
 pub const VALID_FOR_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Most configured callers: each key presented is compared with every one of them, in constant time.

@@ -7,7 +7,7 @@ use tonic::Status;
 
 use crate::history::{category, time};
 use crate::progress::state_number;
-use crate::{answer, v1};
+use crate::{answer, parse, v1};
 
 /// Messages on a page unless asked otherwise.
 const PAGE_DEFAULT: usize = 50;
@@ -102,16 +102,9 @@ fn states(numbers: &[i32]) -> Result<Vec<MessageState>, Status> {
 }
 
 fn millis(field: &'static str, time: Option<&Timestamp>) -> Result<Option<u64>, Status> {
-    let Some(time) = time else {
-        return Ok(None);
-    };
-    let ms = u64::try_from(time.seconds)
-        .ok()
-        .and_then(|seconds| seconds.checked_mul(1_000))
-        .zip(u64::try_from(time.nanos).ok())
-        .map(|(ms, nanos)| ms.saturating_add(nanos / 1_000_000));
-    ms.map(Some)
-        .ok_or_else(|| answer::invalid(field, "is no time after 1970"))
+    time.map(parse::time_ms)
+        .transpose()
+        .map_err(|description| answer::invalid(field, description))
 }
 
 /// A page of other filters would skip or repeat messages without anybody noticing, so that pages carry the mark of theirs.
@@ -232,19 +225,35 @@ mod tests {
                 page: "last".into(),
                 ..request()
             },
+            v1::ListRequest {
+                since: Some(Timestamp {
+                    seconds: 1,
+                    nanos: 1_000_000_000,
+                }),
+                ..request()
+            },
+            v1::ListRequest {
+                until: Some(Timestamp {
+                    seconds: -1,
+                    nanos: 0,
+                }),
+                ..request()
+            },
         ];
-        let fields = [
+        let begun = [
             "recipient",
             "carrier",
             "states",
             "page_size",
             "until",
             "page",
+            "since 1 s and 1000000000 ns is out of range: the years 1970 to 9999",
+            "until -1 s and 0 ns is out of range: the years 1970 to 9999",
         ];
-        for (request, field) in wrong.iter().zip(fields) {
+        for (request, begins) in wrong.iter().zip(begun) {
             let refused = query(request, TenantId(1)).unwrap_err();
             assert_eq!(refused.code(), Code::InvalidArgument);
-            assert!(refused.message().starts_with(field), "{refused}");
+            assert!(refused.message().starts_with(begins), "{refused}");
         }
     }
 }

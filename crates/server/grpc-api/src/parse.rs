@@ -1,5 +1,7 @@
 //! Wire form to [`Submission`], every field checked; all that is wrong is said at once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use engine::{Refusal, Replacement, Violation};
 use message::{
@@ -8,7 +10,7 @@ use message::{
 };
 use tonic::Status;
 
-use crate::limits::{LABEL_MAX_BYTES, RECIPIENT_KEY_MAX_BYTES, VALID_FOR_MAX};
+use crate::limits::{LABEL_MAX_BYTES, RECIPIENT_KEY_MAX_BYTES, VALID_FOR_MAX, VALID_FOR_MIN};
 use crate::{answer, v1};
 
 /// Parses a submission.
@@ -177,19 +179,20 @@ fn receipt_wanted(number: i32, wrong: &mut Violations) -> Option<ReceiptWanted> 
 }
 
 fn valid_for_ms(span: &prost_types::Duration, wrong: &mut Violations) -> Option<u64> {
-    let allowed = VALID_FOR_MAX.as_millis();
-    let ms = u64::try_from(span.seconds)
+    let given = u64::try_from(span.seconds)
         .ok()
-        .zip(u64::try_from(span.nanos).ok())
-        .and_then(|(seconds, nanos)| seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000));
-    match ms {
-        Some(ms) if ms > 0 && u128::from(ms) <= allowed => Some(ms),
-        _ => wrong.add(
+        .zip(nanos(span.nanos))
+        .map(|(seconds, nanos)| Duration::new(seconds, nanos))
+        .filter(|given| (VALID_FOR_MIN..=VALID_FOR_MAX).contains(given));
+    match given {
+        Some(given) => u64::try_from(given.as_millis()).ok(),
+        None => wrong.add(
             "valid_for",
             format!(
-                "{} s and {} ns is out of range: 1 ms to {} s",
+                "{} s and {} ns is out of range: {} s to {} s, with 0 to 999999999 ns",
                 span.seconds,
                 span.nanos,
+                VALID_FOR_MIN.as_secs(),
                 VALID_FOR_MAX.as_secs()
             ),
         ),
@@ -197,24 +200,34 @@ fn valid_for_ms(span: &prost_types::Duration, wrong: &mut Violations) -> Option<
 }
 
 fn send_at_ms(time: &prost_types::Timestamp, wrong: &mut Violations) -> Option<u64> {
+    match time_ms(time) {
+        Ok(ms) => Some(ms),
+        Err(description) => wrong.add("send_at", description),
+    }
+}
+
+/// A time in milliseconds since the epoch, or what is wrong with it.
+pub(crate) fn time_ms(time: &prost_types::Timestamp) -> Result<u64, String> {
     /// The last second of the year 9999, the end of what a Timestamp may say.
     const LAST_SECOND: u64 = 253_402_300_799;
-    let seconds = u64::try_from(time.seconds)
+    u64::try_from(time.seconds)
         .ok()
-        .filter(|s| *s <= LAST_SECOND);
-    let nanos = u64::try_from(time.nanos)
-        .ok()
-        .filter(|n| *n < 1_000_000_000);
-    match seconds.zip(nanos) {
-        Some((seconds, nanos)) => Some(seconds * 1_000 + nanos / 1_000_000),
-        None => wrong.add(
-            "send_at",
+        .filter(|seconds| *seconds <= LAST_SECOND)
+        .zip(nanos(time.nanos))
+        .map(|(seconds, nanos)| seconds * 1_000 + u64::from(nanos) / 1_000_000)
+        .ok_or_else(|| {
             format!(
                 "{} s and {} ns is out of range: the years 1970 to 9999, with 0 to 999999999 ns",
                 time.seconds, time.nanos
-            ),
-        ),
-    }
+            )
+        })
+}
+
+/// The part of a second in a Duration or a Timestamp; more than a second is none.
+fn nanos(nanos: i32) -> Option<u32> {
+    u32::try_from(nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)
 }
 
 fn check_labels(labels: &std::collections::BTreeMap<String, String>, wrong: &mut Violations) {
@@ -371,7 +384,7 @@ mod tests {
                 .sms
                 .get_or_insert_default()
         }
-        let cases: [(&str, Spoil); 14] = [
+        let cases: [(&str, Spoil); 16] = [
             ("recipient.msisdn", |w| {
                 w.recipient.get_or_insert_default().msisdn = "0123".into();
             }),
@@ -413,7 +426,19 @@ mod tests {
             ("valid_for", |w| {
                 w.valid_for = Some(prost_types::Duration {
                     seconds: 0,
-                    nanos: 999_999,
+                    nanos: 999_999_999,
+                });
+            }),
+            ("valid_for", |w| {
+                w.valid_for = Some(prost_types::Duration {
+                    seconds: 60,
+                    nanos: i32::MAX,
+                });
+            }),
+            ("valid_for", |w| {
+                w.valid_for = Some(prost_types::Duration {
+                    seconds: 30 * 24 * 3_600,
+                    nanos: 1,
                 });
             }),
         ];
@@ -424,12 +449,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_limits_of_a_validity_are_those_that_are_told() {
+        let span = |seconds, nanos| prost_types::Duration { seconds, nanos };
+        let parsed = |span| valid_for_ms(&span, &mut Violations::default());
+        assert_eq!(parsed(span(1, 0)), Some(engine::VALID_FOR_MIN_MS));
+        assert_eq!(parsed(span(2_592_000, 0)), Some(2_592_000_000));
+        let mut wrong = Violations::default();
+        assert_eq!(valid_for_ms(&span(0, 1_000_000), &mut wrong), None);
+        assert_eq!(
+            wrong.0[0].description,
+            "0 s and 1000000 ns is out of range: 1 s to 2592000 s, with 0 to 999999999 ns"
+        );
+    }
+
     proptest! {
         #[test]
         fn no_span_or_time_on_the_wire_overflows(seconds in any::<i64>(), nanos in any::<i32>()) {
             let mut wrong = Violations::default();
             if let Some(ms) = valid_for_ms(&prost_types::Duration { seconds, nanos }, &mut wrong) {
-                prop_assert!((1..=30 * 24 * 3_600 * 1_000).contains(&ms));
+                prop_assert!((1_000..=30 * 24 * 3_600 * 1_000).contains(&ms));
+                prop_assert!((0..1_000_000_000).contains(&nanos));
             }
             if let Some(ms) = send_at_ms(&prost_types::Timestamp { seconds, nanos }, &mut wrong) {
                 prop_assert_eq!(ms / 1_000, seconds.unsigned_abs());
