@@ -200,13 +200,14 @@ impl Shared {
     fn begin(&self, send_at_ms: Option<u64>, now: Now) -> Result<u64, Refusal> {
         let begins_ms = send_at_ms.unwrap_or(0).max(now.wall_ms);
         let horizon_ms = self.config.send_at_horizon_ms;
-        if begins_ms - now.wall_ms > horizon_ms {
+        let ahead_ms = begins_ms - now.wall_ms;
+        if ahead_ms > horizon_ms {
             return Err(Refusal::field(
                 Reason::InvalidArgument,
                 "send_at",
                 format!(
-                    "lies more than {} s ahead, which is the horizon",
-                    horizon_ms / 1_000
+                    "is {begins_ms} ms after 1970 began, {ahead_ms} ms ahead of the engine's clock: at most {horizon_ms} ms ahead are \
+                     allowed; submit it nearer to its time",
                 ),
             ));
         }

@@ -51,13 +51,19 @@ async fn a_waiting_message_says_the_new_words_and_never_the_old() {
     let long = handle.replace((tenant, id), replacement(&"x".repeat(161)));
     let refusal = long.await.expect_err("two segments are not built yet");
     assert_eq!(refusal.reason, Reason::TextTooLong);
+    let far_ms = rig::now().wall_ms + engine::SEND_AT_HORIZON_MS + 60_000;
     let far = Replacement {
-        send_at_ms: Some(rig::now().wall_ms + engine::SEND_AT_HORIZON_MS + 60_000),
+        send_at_ms: Some(far_ms),
         ..replacement("far")
     };
     let refusal = handle.replace((tenant, id), far).await;
     let refusal = refusal.expect_err("beyond the horizon");
     assert_eq!(refusal.violations[0].field, "send_at");
+    let told = &refusal.violations[0].description;
+    let allowed = format!("at most {} ms ahead", engine::SEND_AT_HORIZON_MS);
+    for part in [&*far_ms.to_string(), &allowed] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     let stranger = message::TenantId(1);
     let verdict = handle.replace((stranger, id), replacement("theirs")).await;
     assert_eq!(verdict, Ok(ReplaceVerdict::Unknown));

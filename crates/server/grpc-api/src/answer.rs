@@ -54,7 +54,7 @@ pub(crate) fn status(refusal: &Refusal) -> Status {
 }
 
 /// INVALID_ARGUMENT for a field of the request itself.
-pub(crate) fn invalid(field: &'static str, description: impl Into<String>) -> Status {
+pub(crate) fn invalid(field: &str, description: impl Into<String>) -> Status {
     let description = description.into();
     let text = format!("{field} {description}");
     let mut details = ErrorDetails::with_bad_request_violation(field, description);
@@ -64,6 +64,20 @@ pub(crate) fn invalid(field: &'static str, description: impl Into<String>) -> St
         number(Reason::InvalidArgument),
     );
     Status::with_error_details(Code::InvalidArgument, text, details)
+}
+
+/// What a client sent, for its refusal to show: at most 64 characters, and none that would act on the terminal or log that shows it.
+pub(crate) fn shown(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 64;
+    let mut characters = text.chars();
+    let head = characters.by_ref().take(CHARACTERS_MAX);
+    let shown: String = head.flat_map(char::escape_debug).collect();
+    let cut = if characters.next().is_some() {
+        "…"
+    } else {
+        ""
+    };
+    format!("`{shown}{cut}`")
 }
 
 /// A status for something that is no fault of a submission; `reason` goes into the `ErrorInfo`.
@@ -215,6 +229,13 @@ mod tests {
             details.error_info().unwrap().metadata["existing_message_id"],
             IdSource::new(3).peek(5_000, 9).to_string()
         );
+    }
+
+    #[test]
+    fn what_a_client_sent_is_shown_shortened_and_harmless() {
+        assert_eq!(shown("é1\n\u{1b}[2J"), "`é1\\n\\u{1b}[2J`");
+        assert_eq!(shown(&"é".repeat(64)), format!("`{}`", "é".repeat(64)));
+        assert_eq!(shown(&"é".repeat(65)), format!("`{}…`", "é".repeat(64)));
     }
 
     #[test]

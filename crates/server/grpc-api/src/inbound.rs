@@ -42,10 +42,7 @@ pub(crate) async fn acknowledge(engine: &Handle, ids: Vec<String>) -> Result<Vec
             ),
         ));
     }
-    let parsed = ids
-        .iter()
-        .map(|id| parse::message_id("ids", id))
-        .collect::<Result<Vec<_>, _>>()?;
+    let parsed: Vec<_> = parse::message_ids("ids", &ids)?;
     // All at once, so that they share a sync of the journal instead of waiting for one each.
     let mut asked = JoinSet::new();
     for (id, text) in parsed.into_iter().zip(ids) {

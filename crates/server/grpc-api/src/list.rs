@@ -33,7 +33,9 @@ pub(crate) fn query(
     if since_ms >= until_ms {
         return Err(answer::invalid(
             "until",
-            "is not after since: nothing could be listed",
+            format!(
+                "is {until_ms} ms after 1970 began, and since {since_ms}: nothing could be listed; give an until that is later, or none"
+            ),
         ));
     }
     let states = states(&request.states)?;
@@ -92,13 +94,24 @@ fn optional(text: &str) -> Option<&str> {
 }
 
 fn states(numbers: &[i32]) -> Result<Vec<MessageState>, Status> {
-    let state = |number: &i32| {
+    let state = |(at, number): (usize, &i32)| {
         u8::try_from(*number)
             .ok()
             .and_then(MessageState::from_number)
-            .ok_or_else(|| answer::invalid("states", format!("has {number}, which is no state")))
+            .ok_or_else(|| no_state(at, *number))
     };
-    numbers.iter().map(state).collect()
+    numbers.iter().enumerate().map(state).collect()
+}
+
+fn no_state(at: usize, number: i32) -> Status {
+    let known = MessageState::ALL.map(|state| format!("{state} ({})", state.number()));
+    answer::invalid(
+        &format!("states[{at}]"),
+        format!(
+            "is {number}, which is no state: one of {}",
+            known.join(", ")
+        ),
+    )
 }
 
 fn millis(field: &'static str, time: Option<&Timestamp>) -> Result<Option<u64>, Status> {
@@ -243,7 +256,7 @@ mod tests {
         let begun = [
             "recipient",
             "carrier",
-            "states",
+            "states[0] is 9, which is no state: one of admitted (1), scheduled (2),",
             "page_size",
             "until",
             "page",

@@ -33,9 +33,32 @@ pub(crate) fn submission(wire: Option<v1::Submission>) -> Result<Submission, Ref
 ///
 /// # Errors
 /// INVALID_ARGUMENT naming `field`.
-pub(crate) fn message_id(field: &'static str, text: &str) -> Result<MessageId, Status> {
-    text.parse()
-        .map_err(|error| answer::invalid(field, format!("is not the id of a message: {error}")))
+pub(crate) fn message_id(field: &str, text: &str) -> Result<MessageId, Status> {
+    text.parse().map_err(|error| {
+        answer::invalid(
+            field,
+            format!(
+                "{} is not the id of a message: {error}; hand back an id as the engine gave it",
+                answer::shown(text)
+            ),
+        )
+    })
+}
+
+/// Parses the ids of messages in a list.
+///
+/// # Errors
+/// INVALID_ARGUMENT naming `field` and the place in it of the first that is none.
+pub(crate) fn message_ids<T: FromIterator<MessageId>>(
+    field: &str,
+    texts: &[String],
+) -> Result<T, Status> {
+    let parsed = |(at, text): (usize, &String)| match text.parse() {
+        Ok(id) => Ok(id),
+        // Again, for the text: nearly every list is in order, and a name for each place would cost more than reading the ids.
+        Err(_) => message_id(&format!("{field}[{at}]"), text),
+    };
+    texts.iter().enumerate().map(parsed).collect()
 }
 
 fn fields(wire: v1::Submission, wrong: &mut Violations) -> Option<Submission> {
@@ -447,6 +470,21 @@ mod tests {
             spoil(&mut wire);
             assert_eq!(fields_refused(wire), [field]);
         }
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_shown_with_its_place() {
+        let id = message::IdSource::new(1).peek(5_000, 9);
+        let good = id.to_string();
+        let listed: Vec<MessageId> = message_ids("ids", &[good.clone(), good.clone()]).unwrap();
+        assert_eq!(listed, [id, id]);
+        let wrong = [good.clone(), good, "0\u{7}".into()];
+        let refused = message_ids::<Vec<_>>("ids", &wrong).unwrap_err();
+        assert_eq!(
+            refused.message(),
+            "ids[2] `0\\u{7}` is not the id of a message: a message id has 16 octets, or 36 characters as text, not 2; hand back an id as \
+             the engine gave it"
+        );
     }
 
     #[test]

@@ -144,11 +144,7 @@ impl Filter {
                 format!("has {count}: at most {WATCH_IDS_MAX}; watch a batch instead"),
             ));
         }
-        let messages = request
-            .message_ids
-            .iter()
-            .map(|id| parse::message_id("message_ids", id))
-            .collect::<Result<HashSet<_, _>, _>>()?;
+        let messages: HashSet<_, _> = parse::message_ids("message_ids", &request.message_ids)?;
         let class = v1::StateClass::try_from(request.state_class).map_err(|_| {
             answer::invalid(
                 "state_class",
@@ -299,7 +295,7 @@ mod tests {
             message_ids: vec!["nonsense".into()],
             ..v1::WatchRequest::default()
         });
-        assert!(text.contains("message_ids"), "{text}");
+        assert!(text.starts_with("message_ids[0] `nonsense` "), "{text}");
         let text = refused(v1::WatchRequest {
             message_ids: vec![String::new(); WATCH_IDS_MAX + 1],
             ..v1::WatchRequest::default()
