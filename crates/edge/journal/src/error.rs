@@ -272,11 +272,12 @@ fn begins_at(found: Option<Position>) -> String {
     }
 }
 
-/// What to do about a refusal, where that is known.
+/// What to do about a refusal, where that is known. Whether it is tried again without a restart is for whoever opens the log to say: an
+/// engine whose journal cannot be opened ends, its event log is begun anew by itself.
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room on this file system, then start again"
+            "; make room on this file system"
         }
         _ => "",
     }
@@ -390,4 +391,27 @@ pub enum ReadError {
     /// The log itself could not be read.
     #[error(transparent)]
     Log(#[from] OpenError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_asks_for_room_and_leaves_the_restart_to_the_caller() {
+        for (kind, end) in [
+            (
+                io::ErrorKind::StorageFull,
+                "; make room on this file system",
+            ),
+            (
+                io::ErrorKind::QuotaExceeded,
+                "; make room on this file system",
+            ),
+            (io::ErrorKind::PermissionDenied, "permission denied"),
+        ] {
+            let text = OpenError::io("making", Path::new("events"), kind.into()).to_string();
+            assert!(text.ends_with(end), "{text}");
+        }
+    }
 }

@@ -53,7 +53,7 @@ impl EventRecovery {
                 (Some(opened.log), opened.note.map(|note| note[0]))
             }
             Err(error) => {
-                tracing::error!(%error, "the event log cannot be opened: watchers have no history");
+                tracing::error!(%error, "the event log cannot be opened: watchers have no history; it is tried again every 10 s, without a restart");
                 (None, None)
             }
         };

@@ -225,6 +225,28 @@ async fn without_a_disk_the_present_can_be_watched_and_history_begins_when_it_is
     assert_eq!(seen, keys(&events(310..600)));
 }
 
+#[tokio::test]
+async fn a_log_that_could_not_be_opened_at_the_start_is_begun_without_a_restart() {
+    let mut world = World::new();
+    let idle = world.dir.clone();
+    world.dir = idle.with_extension("late");
+    std::fs::write(&world.dir, "in the way").unwrap();
+    (world.hub, world.writer) = opened(&world.dir, span(0, None), &[]);
+    world.data_id = world.hub.data_id();
+    std::fs::remove_dir_all(&idle).unwrap();
+    world.happen(events(1..10));
+    assert!(world.hub.stats().failed);
+
+    std::fs::remove_file(&world.dir).unwrap();
+    world.now_ms += 11_000;
+    world.happen(Vec::new());
+    assert!(!world.hub.stats().failed);
+    let all = events(10..300);
+    world.happen(all.clone());
+    let begun = EventKey::of_record(Position(90));
+    assert_eq!(world.after(begun, all.len()).await.unwrap(), keys(&all));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Happen(u8),

@@ -168,7 +168,7 @@ impl EventWriter {
                     log.begin_anew(last, now_ms)
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the event log cannot be opened");
+                    tracing::warn!(%error, "the event log cannot be opened; it is tried again in 10 s, without a restart");
                     self.failed_ms = Some(now_ms);
                     return;
                 }
