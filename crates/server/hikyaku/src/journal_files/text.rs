@@ -158,9 +158,7 @@ fn of_key_file(file: &KeyFileAudit) -> String {
     let mut line = format!("  {name}  {:>9}  {outline}", size(file.bytes));
     match file.damage {
         None => line += "  whole\n",
-        Some(damage) => {
-            line += &format!("  DAMAGED\n      it {damage}\n      {}\n", advice::KEY_FILE)
-        }
+        Some(damage) => line += &format!("  DAMAGED\n      {damage}\n      {}\n", advice::KEY_FILE),
     }
     line
 }
@@ -178,7 +176,28 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use key_table::Damage;
+
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_key_file_is_said_once() {
+        for (damage, line) in [
+            (Damage::Header, "its header does not match its checksum"),
+            (
+                Damage::Block { number: 347 },
+                "block 347 does not match its checksum or its place",
+            ),
+        ] {
+            let page = of_key_file(&KeyFileAudit {
+                path: "keys/1-2-3.keys".into(),
+                bytes: 4_096,
+                outline: None,
+                damage: Some(damage),
+            });
+            assert!(page.contains(&format!("\n      {line}\n")), "{page}");
+        }
+    }
 
     #[test]
     fn sizes_are_said_as_one_would() {
