@@ -149,6 +149,33 @@ fn a_position_that_is_gone_ends_the_watch_with_the_oldest_one() {
         assert!(said.contains(part), "{part}: {said}");
     }
 
+    // The same position from a file: what to do with the file, and that it helps.
+    let file = std::env::temp_dir().join(format!("hikyaku-lost-{}", std::process::id()));
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, &elsewhere).unwrap();
+    let output = command(&engine, &["--position-file", path])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let (_, advice) = said
+        .split_once(&format!("came from {path}: write "))
+        .unwrap();
+    let (oldest, _) = advice.split_once(" into that file").unwrap();
+    std::fs::write(&file, oldest).unwrap();
+    let mut resumed = command(&engine, &["--position-file", path])
+        .spawn()
+        .unwrap();
+    engine.wait_until("the watch is in place", || {
+        engine.metric("hikyaku_watchers") == 1.0
+    });
+    resumed.kill().unwrap();
+    resumed.wait().unwrap();
+    engine.wait_until("the watch is over", || {
+        engine.metric("hikyaku_watchers") == 0.0
+    });
+    std::fs::remove_file(&file).unwrap();
+
     // An engine that ends, and a watch that was told to end with it.
     let mut once = command(&engine, &["--once"]).spawn().unwrap();
     engine.wait_until("the watch is in place", || {

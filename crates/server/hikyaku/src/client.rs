@@ -89,6 +89,16 @@ pub(crate) enum ClientError {
     /// The engine refused the call.
     #[error("{}", explain(.0))]
     Refused(Box<Status>),
+    /// What follows the position in a file is gone; `oldest` is where the engine can go on.
+    #[error(
+        "{}\n  the position came from {}: write {oldest} into that file to go on from there, or remove the file to go on from now",
+        explain(.status), .path.display()
+    )]
+    PositionFile {
+        status: Box<Status>,
+        path: PathBuf,
+        oldest: String,
+    },
     /// The engine ended a stream that should go on.
     #[error("the engine ended the stream")]
     StreamEnded,

@@ -78,7 +78,8 @@ enum StateArg {
 /// # Errors
 /// When the engine cannot be reached at first or refuses the watch; with `--once` also when it ends it.
 pub(crate) async fn run(args: WatchArgs) -> Result<ExitCode, ClientError> {
-    let file = args.position_file.clone().map(PositionFile::new);
+    let file = args.position_file.clone();
+    let file = file.map(|path| PositionFile::new(path, std::process::id()));
     let position = match &file {
         Some(file) => file.read()?,
         None => args.from.clone(),
@@ -97,7 +98,10 @@ pub(crate) async fn run(args: WatchArgs) -> Result<ExitCode, ClientError> {
             return Ok(ExitCode::SUCCESS);
         };
         if watch.args.once || !watch.placed || !passes(&error) {
-            return Err(error);
+            return Err(match &watch.file {
+                Some(file) => file.blamed(error),
+                None => error,
+            });
         }
         let pause = watch.again;
         eprintln!(
@@ -136,6 +140,7 @@ fn passes(error: &ClientError) -> bool {
         | ClientError::Scheme(_)
         | ClientError::NoAuthority(_)
         | ClientError::Target { .. }
+        | ClientError::PositionFile { .. }
         | ClientError::Output(_) => false,
     }
 }
@@ -224,16 +229,36 @@ async fn next(
 /// A file with a position, replaced in one step: whoever reads it finds the old one or the new one.
 struct PositionFile {
     path: PathBuf,
+    /// What replaces it, under a name of this process's own: of two watches that were given one file, neither takes the other's away.
     next: PathBuf,
 }
 
 impl PositionFile {
-    fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf, process: u32) -> Self {
         let mut next = path.clone().into_os_string();
-        next.push(".next");
+        next.push(format!(".{process}.next"));
         Self {
             path,
             next: next.into(),
+        }
+    }
+
+    /// The error; where the position is gone, with what to do with the file, since `--from` may not be given beside it.
+    fn blamed(&self, error: ClientError) -> ClientError {
+        let ClientError::Refused(status) = error else {
+            return error;
+        };
+        let details = status.get_error_details();
+        let oldest = details
+            .error_info()
+            .and_then(|info| info.metadata.get("oldest_position"));
+        match oldest {
+            Some(oldest) => ClientError::PositionFile {
+                oldest: oldest.clone(),
+                path: self.path.clone(),
+                status,
+            },
+            None => ClientError::Refused(status),
         }
     }
 
@@ -331,15 +356,22 @@ mod tests {
     #[test]
     fn a_position_is_kept_in_one_step_and_found_again() {
         let path = std::env::temp_dir().join(format!("hikyaku-position-{}", std::process::id()));
-        let file = PositionFile::new(path.clone());
+        let file = PositionFile::new(path.clone(), 7);
         assert_eq!(file.read().unwrap(), None);
         for position in ["01aa", "01ab"] {
             file.write(position).unwrap();
             assert_eq!(file.read().unwrap().as_deref(), Some(position));
         }
+        // Another process writes the same file between our two steps.
+        let other = PositionFile::new(path.clone(), 8);
+        fs::write(&file.next, "01ac").unwrap();
+        other.write("01ad").unwrap();
+        fs::rename(&file.next, &path).unwrap();
+        assert_eq!(other.read().unwrap().as_deref(), Some("01ac"));
+
         fs::remove_file(&path).unwrap();
-        assert!(!file.next.exists());
-        let nowhere = PositionFile::new("/nowhere/position".into());
+        assert!(!file.next.exists() && !other.next.exists());
+        let nowhere = PositionFile::new("/nowhere/position".into(), 7);
         let refused = nowhere.write("01aa").unwrap_err().to_string();
         assert!(refused.contains("/nowhere/position"), "{refused}");
     }
