@@ -88,11 +88,11 @@ reasons! {
     OtpLaneFull = 101, "OTP_LANE_FULL", refuses: TableFull;
     /// As many receipts are awaited as the configuration allows.
     ReceiptsFull = 102, "RECEIPTS_FULL", refuses: TableFull;
-    /// The engine is starting or shutting down.
+    /// The engine is starting or shutting down; this says nothing of an earlier call without an answer: repeat with the same idempotency key.
     Draining = 103, "DRAINING", refuses: Away;
     /// The journal cannot take more at the moment.
     JournalBusy = 104, "JOURNAL_BUSY", refuses: BusyNow;
-    /// The journal has failed; the engine must be restarted.
+    /// The journal has failed; the engine must be restarted, and what it refuses so may be kept: repeat with the same idempotency key.
     JournalFailed = 105, "JOURNAL_FAILED", refuses: Away;
     /// No route leads to this recipient.
     NoRoute = 106, "NO_ROUTE", refuses: Unroutable;
