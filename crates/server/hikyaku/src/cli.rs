@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
+use crate::cancel::{self, CancelArgs};
 use crate::check::{self, CheckArgs};
 use crate::client::run_command;
 use crate::demo::{self, DemoArgs};
@@ -48,6 +49,7 @@ enum Command {
     Check(CheckArgs),
     Send(SendArgs),
     Replace(ReplaceArgs),
+    Cancel(CancelArgs),
     Watch(WatchArgs),
     Explain(ExplainArgs),
     List(ListArgs),
@@ -66,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Send(args) => run_command(send::run(args)),
         Command::Replace(args) => run_command(replace::run(args)),
+        Command::Cancel(args) => run_command(cancel::run(args)),
         Command::Watch(args) => run_command(watch::run(args)),
         Command::Explain(args) => run_command(explain::run(args)),
         Command::List(args) => run_command(list::run(args)),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod bench;
+mod cancel;
 mod check;
 mod cli;
 mod client;
@@ -23,6 +24,7 @@ mod send;
 mod serve;
 mod server_tls;
 mod sim;
+mod verdict;
 mod watch;
 mod when;
 mod wiring;

@@ -6,8 +6,11 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use grpc_api::v1;
 
+use crate::cli::put;
 use crate::client::{ClientError, Target};
+use crate::print::Format;
 use crate::send::span;
+use crate::verdict::{Verdict, exit_code};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,24 +52,13 @@ pub(crate) struct ReplaceArgs {
 pub(crate) async fn run(args: ReplaceArgs) -> Result<ExitCode, ClientError> {
     let mut client = args.target.connect().await?;
     let answer = client.replace(args.request()).await?.into_inner();
-    let (word, code) = match answer.verdict() {
-        v1::ReplaceVerdict::Replaced => ("replaced", ExitCode::SUCCESS),
-        v1::ReplaceVerdict::TooLate => ("too_late", ExitCode::FAILURE),
-        v1::ReplaceVerdict::Unknown | v1::ReplaceVerdict::Unspecified => {
-            ("unknown", ExitCode::FAILURE)
-        }
+    let verdict = match answer.verdict() {
+        v1::ReplaceVerdict::Replaced => Verdict::Done("replaced"),
+        v1::ReplaceVerdict::TooLate => Verdict::TooLate(answer.state()),
+        v1::ReplaceVerdict::Unknown | v1::ReplaceVerdict::Unspecified => Verdict::Unknown,
     };
-    let state = answer.state().as_str_name();
-    let state = state.trim_start_matches("MESSAGE_STATE_").to_lowercase();
-    if args.json {
-        let line = serde_json::json!({ "message_id": args.id, "verdict": word, "state": state });
-        println!("{line}");
-    } else if answer.verdict() == v1::ReplaceVerdict::TooLate {
-        println!("too late  {}  {state}", args.id);
-    } else {
-        println!("{word}  {}", args.id);
-    }
-    Ok(code)
+    put(&verdict.line(&args.id, Format::of(args.json)));
+    Ok(exit_code(&[verdict]))
 }
 
 impl ReplaceArgs {
