@@ -23,6 +23,8 @@ const BATCH: u64 = 500;
 const LOOKED_UP: usize = 50;
 /// Had they waited behind the backlog, all of it would have gone before them.
 const GONE_BEFORE_MAX: u64 = (MANY + SOME) / 4;
+/// Segments that the sessions may have under way when a kill comes.
+const UNDER_WAY_MAX: u64 = 2 * 50;
 /// An end that is awaited comes nearer by so much within the patience of one wait.
 const PROGRESS: u64 = 1_000;
 
@@ -66,12 +68,17 @@ async fn nobody_waits_behind_another_tenants_backlog_and_a_kill_loses_nothing() 
     engine.kill();
     setting.write("carriers/alpha.toml", &account(&lines(&carrier, 20_000)));
     let engine = EngineProcess::start(&setting);
-    until_all_ended(&engine);
-
-    let counts = carrier.snapshot();
     let admitted = (ids.len() + of_some.len() + others.len()) as u64;
     assert_eq!(admitted, MANY + SOME + 2 * (FEW + OTPS));
-    assert_eq!(counts.unique_messages, admitted, "lost: {counts:?}");
+    let doubted = until_all_ended(&engine, &carrier, admitted);
+
+    let counts = carrier.snapshot();
+    assert!(doubted <= 2 * UNDER_WAY_MAX, "{doubted} in doubt");
+    assert_eq!(
+        counts.unique_messages + doubted,
+        admitted,
+        "lost: {counts:?}"
+    );
     assert_eq!(counts.copies, 0, "sent twice: {counts:?}");
     assert_eq!(engine.metric("hikyaku_backlog_messages"), 0.0);
     ids.extend(of_some);
@@ -82,7 +89,8 @@ async fn nobody_waits_behind_another_tenants_backlog_and_a_kill_loses_nothing() 
             callers.insert(key.clone(), connect_as(&engine, &key).await);
         }
         let view = look(callers.get_mut(&key).unwrap(), &id).await;
-        assert_eq!(view.state(), v1::MessageState::Delivered, "{view:?}");
+        let is_delivered = view.state() == v1::MessageState::Delivered;
+        assert!(is_delivered || (doubted > 0 && view.uncertain), "{view:?}");
     }
 }
 
@@ -171,12 +179,22 @@ async fn until_delivered(caller: &mut Caller, id: &str) {
     engine_process::caller::wait_for_state(caller, id, delivered).await;
 }
 
-fn until_all_ended(engine: &EngineProcess) {
+/// Waits until all have ended but those that a kill caught between the written log and the socket; gives how many. No carrier will ever say
+/// anything of them, and they stay in doubt for an hour.
+fn until_all_ended(engine: &EngineProcess, carrier: &SmscHandle, admitted: u64) -> u64 {
     let live = || engine.metric("hikyaku_live_messages") as u64;
+    let is_over = |live: u64| {
+        let doubted = engine.metric("hikyaku_uncertain_attempts") as u64;
+        live == doubted && carrier.snapshot().unique_messages + doubted == admitted
+    };
     let mut left = live();
-    while left > 0 {
+    while !is_over(left) {
         let next = left.saturating_sub(PROGRESS);
-        engine.wait_until("messages come to their end", || live() <= next);
+        engine.wait_until("messages come to their end", || {
+            let now = live();
+            now <= next || is_over(now)
+        });
         left = live();
     }
+    left
 }
