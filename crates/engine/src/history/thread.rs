@@ -1,9 +1,10 @@
 //! The thread that feeds the index, and its share of a core.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -17,15 +18,20 @@ const NICENESS: i32 = 10;
 
 /// How long the end of the engine waits for it: opening an index can take longer, and being killed at it costs nothing.
 const END_WITHIN: Duration = Duration::from_secs(2);
-/// How often it is looked whether it has ended: nobody else is waited for then.
-const END_LOOK: Duration = Duration::from_millis(1);
 
 /// The running thread; dropping it ends it, or leaves it behind where that takes too long. It writes nothing but the index, which is made
 /// again from the journal.
 #[derive(Debug)]
 pub(crate) struct HistoryThread {
     stop: Arc<Stop>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    thread: JoinHandle<()>,
+    /// Nothing comes through it; its other end goes with the thread, however that ends.
+    ended: Receiver<()>,
 }
 
 #[derive(Debug, Default)]
@@ -44,10 +50,15 @@ impl HistoryThread {
         };
         let feed = Feed::new(history, source, shared.config.dir.clone());
         let (stopping, shared) = (Arc::clone(&stop), Arc::clone(shared));
+        let (ending, ended) = sync_channel(0);
         let started = std::thread::Builder::new()
             .name("history".into())
-            .spawn(move || drive(feed, &shared, &stopping));
+            .spawn(move || {
+                let _ending: SyncSender<()> = ending;
+                drive(feed, &shared, &stopping);
+            });
         let thread = started
+            .map(|thread| Running { thread, ended })
             .inspect_err(|error| tracing::error!(%error, "the history thread could not be started: nothing is indexed"))
             .ok();
         Self { stop, thread }
@@ -58,18 +69,14 @@ impl Drop for HistoryThread {
     fn drop(&mut self) {
         *lock(&self.stop.asked) = true;
         self.stop.changed.notify_all();
-        let Some(thread) = self.thread.take() else {
+        let Some(Running { thread, ended }) = self.thread.take() else {
             return;
         };
-        let begun = Instant::now();
-        while !thread.is_finished() {
-            if begun.elapsed() > END_WITHIN {
-                tracing::info!(
-                    "the history index is busy and is left behind; it is gone on with at the next start"
-                );
-                return;
-            }
-            std::thread::sleep(END_LOOK);
+        if ended.recv_timeout(END_WITHIN) == Err(RecvTimeoutError::Timeout) {
+            tracing::info!(
+                "the history index is busy and is left behind; it is gone on with at the next start"
+            );
+            return;
         }
         if thread.join().is_err() {
             tracing::error!(
