@@ -12,7 +12,6 @@ use partition::MessageView;
 
 use super::awaited::Awaited;
 use super::found::{Found, admission, unreadable};
-use super::policies::PolicyBook;
 use super::record::HistoryRecord;
 use super::rules::{Rule, rules};
 use super::slot::OpenIndex;
@@ -117,12 +116,7 @@ pub(crate) fn explain(
     let source = shared.history.source()?;
     // After the view was taken, so that the journal read here holds all that the view knows.
     let durable = source.durable();
-    let open = shared.history.slot.open().ok();
-    let mut found = Found::new(id, PolicyBook::new(&shared.config, source.begins.0));
-    let indexed = match &open {
-        Some(open) => found.fetch_indexed(source, open)?,
-        None => Indexed::default(),
-    };
+    let (mut found, indexed, open) = Found::begin(shared, source, id)?;
     found.scan(source, Position(indexed.position), durable)?;
     let summary = match &open {
         Some(open) => open.index.summary(id).map_err(unreadable)?,

@@ -12,6 +12,7 @@ use super::record::message_of;
 use super::slot::OpenIndex;
 use super::{HistoryError, Indexed, LogSource, Missing, RECORDS_MAX, SCAN_MAX_BYTES};
 use crate::opened::OPENED_KIND;
+use crate::shared::Shared;
 
 /// The records found so far, by where they begin.
 pub(super) struct Found {
@@ -22,7 +23,22 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn new(id: MessageId, policies: PolicyBook) -> Self {
+    /// What the index knows of a message, how far it reaches, and the index itself where it is open.
+    pub(super) fn begin(
+        shared: &Shared,
+        source: &LogSource,
+        id: MessageId,
+    ) -> Result<(Self, Indexed, Option<OpenIndex>), HistoryError> {
+        let mut found = Self::new(id, PolicyBook::new(&shared.config, source.begins.0));
+        let open = shared.history.slot.open().ok();
+        let indexed = match &open {
+            Some(open) => found.fetch_indexed(source, open)?,
+            None => Indexed::default(),
+        };
+        Ok((found, indexed, open))
+    }
+
+    fn new(id: MessageId, policies: PolicyBook) -> Self {
         Self {
             id,
             records: BTreeMap::new(),
@@ -32,7 +48,7 @@ impl Found {
     }
 
     /// Fetches what the index knows of; returns how far it reaches at least.
-    pub(super) fn fetch_indexed(
+    fn fetch_indexed(
         &mut self,
         source: &LogSource,
         open: &OpenIndex,

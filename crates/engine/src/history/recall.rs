@@ -7,9 +7,8 @@ use journal::Position;
 use message::{MessageId, TenantId};
 use partition::{Limits, MessageView, Partition, Record};
 
+use super::HistoryError;
 use super::found::Found;
-use super::policies::PolicyBook;
-use super::{HistoryError, Indexed};
 use crate::shared::Shared;
 
 /// Reads what became of a message that the engine does not hold. Blocks.
@@ -20,12 +19,7 @@ pub(crate) fn recall(
 ) -> Result<MessageView, HistoryError> {
     let source = shared.history.source()?;
     let durable = source.durable();
-    let open = shared.history.slot.open().ok();
-    let mut found = Found::new(id, PolicyBook::new(&shared.config, source.begins.0));
-    let indexed = match &open {
-        Some(open) => found.fetch_indexed(source, open)?,
-        None => Indexed::default(),
-    };
+    let (mut found, indexed, _) = Found::begin(shared, source, id)?;
     let ended = |record: &Record| matches!(record, Record::Final(_));
     if !found.records.values().any(ended) {
         found.scan(source, Position(indexed.position), durable)?;
